@@ -1,0 +1,1 @@
+"""What happened, provably: an append-only Merkle log, its checkpoints and proofs."""

@@ -1,0 +1,1 @@
+"""What this node holds, described in public metadata: areas, populations, datasets, versions, columns."""

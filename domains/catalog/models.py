@@ -1,0 +1,317 @@
+"""Public descriptions of private data. Nothing here is measured from the data itself."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from domains.base import HasLifecycle, Model, paired
+from domains.catalog.lifecycle import DATASET, VERSION, DatasetStatus, VersionStatus
+from domains.people.models import User
+from domains.people.permissions import Role
+from privacy import schema
+from privacy.unit import PrivacyUnit
+
+
+class ResearchArea(Model):
+    """A discipline with its own owners and reviewers; one node may hold several."""
+
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=120, unique=True)
+    description = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def roles_of(self, user: User) -> set[Role]:
+        return {Role(row.role) for row in self.seats.all() if row.user_id == user.pk and row.ended_at is None}
+
+
+class Seat(Model):
+    """A person's role in a research area (owner or reviewer); ended, never deleted."""
+
+    area = models.ForeignKey(ResearchArea, on_delete=models.PROTECT, related_name="seats")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="area_seats")
+    role = models.CharField(max_length=20, choices=[(r.value, r.value) for r in (Role.AREA_OWNER, Role.AREA_REVIEWER)])
+    granted_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta:
+        constraints = [
+            paired("ended", "seat"),
+            models.UniqueConstraint(
+                fields=["area", "user", "role"], condition=Q(ended_at__isnull=True), name="seat_once"
+            ),
+            models.CheckConstraint(condition=~Q(granted_by=F("user")), name="seat_not_self_given"),
+            models.CheckConstraint(
+                condition=Q(role__in=[Role.AREA_OWNER.value, Role.AREA_REVIEWER.value]), name="seat_role"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} as {self.role} of {self.area}"
+
+
+class Population(Model):
+    """The people (or other units) whom datasets may share; the topmost ledger account hangs on it."""
+
+    name = models.CharField(max_length=160, unique=True)
+    unit_label = models.CharField(max_length=80, help_text="What one privacy unit is, such as “one patient”.")
+    # Fixed for good: half for the conversion from rho to epsilon, half for the thresholds of unknown keys.
+    delta = models.DecimalField(max_digits=20, decimal_places=18, default=Decimal("0.000001"))
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(condition=Q(delta__gt=0) & Q(delta__lte=Decimal("0.001")), name="population_delta")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def conversion_delta(self) -> float:
+        """The half of delta that the rho-to-epsilon conversion uses."""
+        return float(self.delta) / 2
+
+
+class Dataset(Model, HasLifecycle):
+    """A dataset in the catalogue; its versions hold the schema and the data."""
+
+    lifecycle = DATASET
+    is_public = True  # its existence is no secret to members of the node
+
+    area = models.ForeignKey(ResearchArea, on_delete=models.PROTECT, related_name="datasets")
+    population = models.ForeignKey(Population, on_delete=models.PROTECT, related_name="datasets")
+    slug = models.SlugField(unique=True)
+    title = models.CharField(max_length=160)
+    summary = models.TextField(blank=True)
+    provenance = models.TextField(blank=True)
+    licence = models.CharField(max_length=80, blank=True)
+    status = models.CharField(
+        max_length=16, default=DatasetStatus.DRAFT, choices=[(k, s.label) for k, s in DATASET.items()]
+    )
+    tick = models.DecimalField(max_digits=6, decimal_places=2, default=Decimal("0.25"))  # seconds
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ["title"]
+        constraints = [models.CheckConstraint(condition=Q(tick__gt=0), name="dataset_tick")]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def roles_of(self, user: User) -> set[Role]:
+        return self.area.roles_of(user) | {
+            Role(row.role) for row in self.stewards.all() if row.user_id == user.pk and row.ended_at is None
+        }
+
+    @property
+    def current(self) -> DatasetVersion | None:
+        """The newest published version, or None."""
+        published = [v for v in self.versions.all() if v.status == VersionStatus.PUBLISHED]
+        return max(published, key=lambda v: v.number, default=None)
+
+
+class Steward(Model):
+    """A person's role on one dataset: an owner, or a reviewer whom an owner assigned."""
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="stewards")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="stewardships")
+    role = models.CharField(
+        max_length=20, choices=[(r.value, r.value) for r in (Role.DATASET_OWNER, Role.DATASET_REVIEWER)]
+    )
+    granted_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta:
+        constraints = [
+            paired("ended", "steward"),
+            models.UniqueConstraint(
+                fields=["dataset", "user", "role"], condition=Q(ended_at__isnull=True), name="steward_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(role__in=[Role.DATASET_OWNER.value, Role.DATASET_REVIEWER.value]), name="steward_role"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} as {self.role} of {self.dataset}"
+
+
+class MockOrigin(models.TextChoices):
+    GENERATED = "generated", "generated from the public schema alone"
+    UPLOADED = "uploaded", "published by the owner, no privacy guarantee"
+
+
+class DatasetVersion(Model, HasLifecycle):
+    """One immutable state of a dataset: a schema declared in public terms and a content-hashed file."""
+
+    lifecycle = VERSION
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    status = models.CharField(
+        max_length=16, default=VersionStatus.DRAFT, choices=[(k, s.label) for k, s in VERSION.items()]
+    )
+    notes = models.TextField(blank=True)
+    # The privacy unit and its contribution bound; an empty unit column means that one row is one unit.
+    unit_column = models.CharField(max_length=63, blank=True)
+    max_groups = models.PositiveIntegerField(default=1)
+    max_rows = models.PositiveIntegerField(default=1)
+    max_units = models.BigIntegerField(help_text="A public bound on how many units there can be.")
+    declared_rows = models.BigIntegerField(null=True, blank=True, help_text="The size you are content to publish.")
+    # Private: the content hash leaves the node only as an HMAC under the domain's key.
+    sha256 = models.CharField(max_length=64, blank=True)
+    mock_sha256 = models.CharField(max_length=64, blank=True)
+    mock_origin = models.CharField(max_length=10, choices=MockOrigin.choices, blank=True)
+    mock_approved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    attested_at = models.DateTimeField(null=True, blank=True)
+    attested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    published_at = models.DateTimeField(null=True, blank=True)
+    published_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [
+            paired("attested", "version"),
+            paired("published", "version"),
+            models.UniqueConstraint(fields=["dataset", "number"], name="version_number"),
+            models.CheckConstraint(
+                condition=Q(max_groups__gte=1) & Q(max_rows__gte=1) & Q(max_units__gte=1), name="version_bounds"
+            ),
+            models.CheckConstraint(
+                condition=Q(status=VersionStatus.DRAFT)
+                | (Q(published_at__isnull=False) & Q(attested_at__isnull=False) & ~Q(sha256="")),
+                name="version_published_is_complete",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dataset} v{self.number}"
+
+    def roles_of(self, user: User) -> set[Role]:
+        return self.dataset.roles_of(user)
+
+    def table(self) -> schema.Table:
+        """Return the declared schema as the engine's value."""
+        return schema.Table(
+            name=self.dataset.slug.replace("-", "_"),
+            columns=tuple(column.value() for column in self.columns.all()),
+            unit=PrivacyUnit(self.unit_column or None, self.max_groups, self.max_rows),
+            max_units=self.max_units,
+        )
+
+
+class BoundSource(models.TextChoices):
+    """Where a bound or code list comes from; never the private data."""
+
+    PROTOCOL = "protocol", "study protocol"
+    CODEBOOK = "codebook", "code book"
+    DP_QUERY = "dp_query", "charged DP query"
+
+
+class Column(Model):
+    """One declared column of a version, with public bounds, codes and missing sentinels."""
+
+    version = models.ForeignKey(DatasetVersion, on_delete=models.CASCADE, related_name="columns")
+    position = models.PositiveIntegerField()
+    name = models.CharField(max_length=63)
+    kind = models.CharField(max_length=10, choices=[(k.value, k.value) for k in schema.Kind])
+    description = models.CharField(max_length=200, blank=True)
+    lower = models.DecimalField(max_digits=24, decimal_places=6, null=True, blank=True)
+    upper = models.DecimalField(max_digits=24, decimal_places=6, null=True, blank=True)
+    step = models.DecimalField(max_digits=12, decimal_places=6, default=Decimal(1))
+    codes = models.JSONField(default=list, blank=True)
+    missing = models.JSONField(default=list, blank=True)
+    nullable = models.BooleanField(default=True)
+    source = models.CharField(max_length=10, choices=BoundSource.choices, default=BoundSource.CODEBOOK)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["version", "name"], name="column_name_once"),
+            models.UniqueConstraint(fields=["version", "position"], name="column_position_once"),
+            models.CheckConstraint(condition=Q(step__gt=0), name="column_step"),
+            models.CheckConstraint(
+                condition=Q(lower__isnull=True, upper__isnull=True) | Q(lower__lt=F("upper")), name="column_bounds"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def value(self) -> schema.Column:
+        return schema.Column(
+            name=self.name,
+            kind=schema.Kind(self.kind),
+            lower=self.lower,
+            upper=self.upper,
+            step=self.step,
+            codes=tuple(self.codes),
+            missing=tuple(self.missing),
+            description=self.description,
+            nullable=self.nullable,
+        )
+
+
+class AccessPolicy(Model):
+    """One version of a dataset's rules for automation: proposed by one person, activated by another (S6)."""
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="policies")
+    number = models.PositiveIntegerField()
+    # In units of 1e-12 rho. At most `auto_rho` per request is approved without a person; above `max_rho` is refused.
+    auto_rho = models.BigIntegerField(default=0)
+    auto_rho_per_month = models.BigIntegerField(default=0)
+    max_rho = models.BigIntegerField(null=True, blank=True)
+    allows_unknown_keys = models.BooleanField(default=True)
+    proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    activated_at = models.DateTimeField(null=True, blank=True)
+    activated_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [
+            paired("activated", "policy"),
+            paired("ended", "policy"),
+            models.UniqueConstraint(fields=["dataset", "number"], name="policy_number"),
+            models.UniqueConstraint(
+                fields=["dataset"],
+                condition=Q(activated_at__isnull=False, ended_at__isnull=True),
+                name="policy_one_active",
+            ),
+            models.CheckConstraint(
+                condition=Q(activated_by__isnull=True) | ~Q(activated_by=F("proposed_by")), name="policy_two_people"
+            ),
+            models.CheckConstraint(
+                condition=Q(auto_rho__gte=0) & Q(auto_rho_per_month__gte=0), name="policy_not_negative"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"policy v{self.number} of {self.dataset}"

@@ -1,0 +1,51 @@
+"""Uploads on their way to becoming dataset versions."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from domains.base import HasLifecycle, Model
+from domains.catalog.models import DatasetVersion
+from domains.intake.lifecycle import UPLOAD, UploadStatus
+from domains.people.models import User
+from domains.people.permissions import Role
+
+
+class UploadFormat(models.TextChoices):
+    CSV = "csv", "CSV"
+    PARQUET = "parquet", "Parquet"
+
+
+class UploadPurpose(models.TextChoices):
+    DATA = "data", "private data"
+    MOCK = "mock", "mock data"
+
+
+class Upload(Model, HasLifecycle):
+    """A file that an owner sent, staged outside every served folder until it is conformed or discarded."""
+
+    lifecycle = UPLOAD
+
+    version = models.ForeignKey(DatasetVersion, on_delete=models.PROTECT, related_name="uploads")
+    purpose = models.CharField(max_length=6, choices=UploadPurpose.choices, default=UploadPurpose.DATA)
+    format = models.CharField(max_length=8, choices=UploadFormat.choices)
+    filename = models.CharField(max_length=160)
+    size = models.BigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    status = models.CharField(
+        max_length=12, default=UploadStatus.RECEIVED, choices=[(k, s.label) for k, s in UPLOAD.items()]
+    )
+    status_code = models.CharField(max_length=40, blank=True)
+    # For the owner only: names and types found, counts of values outside the declared schema. Never bounds or codes.
+    findings = models.JSONField(default=dict, blank=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.filename
+
+    def roles_of(self, user: User) -> set[Role]:
+        return self.version.roles_of(user)

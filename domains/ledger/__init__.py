@@ -1,0 +1,1 @@
+"""Privacy counted like money: accounts, charges, entries and answers, in integers, append-only."""

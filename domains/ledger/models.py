@@ -1,0 +1,180 @@
+"""The ledger as rows. Integers only: rho in units of 1e-12, delta in units of 1e-18.
+
+Only this app imports these classes; others use `domains.ledger.actions` and `domains.ledger.queries`.
+Foreign keys point downward and are strings. Triggers (`triggers.py`) keep what constraints cannot say.
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from domains.base import AppendOnly, Model
+
+
+class Scope(models.TextChoices):
+    """What a cap is for; a charge passes through one account of each."""
+
+    POPULATION = "population"
+    DATASET = "dataset"
+    GRANT = "grant"
+    PERSON = "person"  # one person on one dataset
+
+
+def _only(scope: str, **present: bool) -> Q:
+    return Q(scope=scope, **{f"{name}__isnull": not there for name, there in present.items()})
+
+
+class Account(Model):
+    """A cap and what has been reserved and spent under it, one column per currency."""
+
+    scope = models.CharField(max_length=10, choices=Scope.choices)
+    population = models.ForeignKey("catalog.Population", null=True, on_delete=models.PROTECT, related_name="+")
+    dataset = models.ForeignKey("catalog.Dataset", null=True, on_delete=models.PROTECT, related_name="+")
+    grant = models.ForeignKey("projects.AccessGrant", null=True, on_delete=models.PROTECT, related_name="+")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    rho_limit = models.BigIntegerField()
+    rho_reserved = models.BigIntegerField(default=0)
+    rho_spent = models.BigIntegerField(default=0)
+    delta_limit = models.BigIntegerField()
+    delta_reserved = models.BigIntegerField(default=0)
+    delta_spent = models.BigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(rho_limit__gte=F("rho_reserved") + F("rho_spent")), name="account_rho_never_overspent"
+            ),
+            models.CheckConstraint(
+                condition=Q(delta_limit__gte=F("delta_reserved") + F("delta_spent")),
+                name="account_delta_never_overspent",
+            ),
+            models.CheckConstraint(
+                condition=Q(rho_reserved__gte=0, rho_spent__gte=0, delta_reserved__gte=0, delta_spent__gte=0),
+                name="account_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=_only("population", population=True, dataset=False, grant=False, person=False)
+                | _only("dataset", population=False, dataset=True, grant=False, person=False)
+                | _only("grant", population=False, dataset=False, grant=True, person=False)
+                | _only("person", population=False, dataset=True, grant=False, person=True),
+                name="account_scope_matches",
+            ),
+            models.UniqueConstraint(
+                fields=["population"], condition=Q(scope="population"), name="account_of_population"
+            ),
+            models.UniqueConstraint(fields=["dataset"], condition=Q(scope="dataset"), name="account_of_dataset"),
+            models.UniqueConstraint(fields=["grant"], condition=Q(scope="grant"), name="account_of_grant"),
+            models.UniqueConstraint(
+                fields=["dataset", "person"], condition=Q(scope="person"), name="account_of_person"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.scope} account {self.pk}"
+
+
+class LimitChange(AppendOnly):
+    """An explicit, reasoned change of an account's limit; raising a dataset's or population's takes two people."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="limit_changes")
+    rho_before = models.BigIntegerField()
+    rho_after = models.BigIntegerField()
+    delta_before = models.BigIntegerField()
+    delta_after = models.BigIntegerField()
+    reason = models.CharField(max_length=300)
+    changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    confirmed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["created_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(confirmed_by__isnull=True) | ~Q(confirmed_by=F("changed_by")),
+                name="limit_change_two_people",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account}: {self.rho_before} → {self.rho_after}"
+
+
+class ChargeState(models.TextChoices):
+    RESERVED = "RESERVED"
+    COMMITTED = "COMMITTED"
+    BURNT = "BURNT"
+    VOID = "VOID"
+
+
+class Charge(Model):
+    """A loss on its way through the ledger: RESERVED → COMMITTED → (answer) | BURNT, or RESERVED → VOID."""
+
+    idem = models.CharField(max_length=64, unique=True)  # a content hash
+    repeat_key = models.CharField(max_length=64, db_index=True)
+    grant = models.ForeignKey("projects.AccessGrant", on_delete=models.PROTECT, related_name="+")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=10, choices=ChargeState.choices, default=ChargeState.RESERVED)
+    rho = models.BigIntegerField()
+    delta = models.BigIntegerField()
+    fence = models.PositiveIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    certificate = models.JSONField(default=dict)  # plan, loss and mechanisms as priced; no private value
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(rho__gte=0, delta__gte=0) & (Q(rho__gt=0) | Q(delta__gt=0)), name="charge_positive"),
+            models.CheckConstraint(condition=Q(state__in=ChargeState.values), name="charge_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"charge {self.pk} {self.state}"
+
+
+class EntryKind(models.TextChoices):
+    RESERVE = "RESERVE"
+    COMMIT = "COMMIT"
+    VOID = "VOID"
+
+
+class Entry(models.Model):
+    """One line of the books: a charge's effect on one account."""
+
+    seq = models.BigAutoField(primary_key=True)
+    charge = models.ForeignKey(Charge, on_delete=models.PROTECT, related_name="entries")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="entries")
+    kind = models.CharField(max_length=8, choices=EntryKind.choices)
+    rho = models.BigIntegerField()
+    delta = models.BigIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["seq"]
+        constraints = [
+            models.UniqueConstraint(fields=["charge", "account", "kind"], name="entry_once"),
+            models.UniqueConstraint(
+                fields=["charge", "account"], condition=Q(kind__in=["COMMIT", "VOID"]), name="entry_one_outcome"
+            ),
+            models.CheckConstraint(condition=Q(kind__in=EntryKind.values), name="entry_kind"),
+            models.CheckConstraint(condition=Q(rho__gte=0, delta__gte=0), name="entry_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.charge_id}"
+
+
+class Answer(models.Model):
+    """The one answer of a committed charge, immutable; releases read these bytes and no others."""
+
+    charge = models.OneToOneField(Charge, primary_key=True, on_delete=models.PROTECT, related_name="answer")
+    payload = models.BinaryField()
+    sha256 = models.CharField(max_length=64)
+    fence = models.PositiveIntegerField()
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"answer to {self.charge_id}"

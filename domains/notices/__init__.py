@@ -1,0 +1,1 @@
+"""Telling people: notices written in the deciding transaction and delivered after it."""

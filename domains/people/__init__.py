@@ -1,0 +1,1 @@
+"""Who may do what: users, roles from one table, invitations, API tokens."""

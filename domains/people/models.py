@@ -1,0 +1,148 @@
+"""People and what they hold: roles, invitations, tokens."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models import Q
+
+from domains.base import Model, paired
+from domains.people.permissions import NODE_ROLES, Permission, Role
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes users by e-mail address."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        """Create an active user; without a password nobody can sign in as them until one is set."""
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email__iexact=username)
+
+
+class User(Model, AbstractBaseUser):
+    """A person with an account. What they may do follows from roles, never from flags."""
+
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=120)
+    institution = models.CharField(max_length=160, blank=True)
+    is_active = models.BooleanField(default=True)
+    deactivated_at = models.DateTimeField(null=True, blank=True)
+    deactivated_by = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
+    objects = UserManager()
+    # Set by API authentication: what the presented token may be used for (S9); None in a browser session.
+    token_scopes: frozenset[Permission] | None = None
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [paired("deactivated", "user")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def node_roles(self) -> set[Role]:
+        """The node-wide roles held now; read once and kept for the life of this instance."""
+        if not hasattr(self, "_node_roles"):
+            rows = self.memberships.filter(ended_at__isnull=True).values_list("role", flat=True)
+            self._node_roles = {Role(role) for role in rows}
+        return self._node_roles
+
+    def forget_roles(self) -> None:
+        """Drop what `node_roles` kept, after a membership changed."""
+        self.__dict__.pop("_node_roles", None)
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether the read-only admin site opens for them."""
+        return bool(self.node_roles & {Role.ADMINISTRATOR, Role.AUDITOR})
+
+    def has_perm(self, perm: str, obj: object = None) -> bool:
+        """Django's admin asks this; viewing is all that anyone may do there."""
+        return self.is_active and self.is_staff and perm.split(".")[-1].startswith("view_")
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return self.is_active and self.is_staff
+
+
+class Membership(Model):
+    """A node-wide role given to a person by another person; ended, never deleted."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")
+    role = models.CharField(max_length=20, choices=[(r.value, r.value) for r in NODE_ROLES])
+    granted_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [
+            paired("ended", "membership"),
+            models.UniqueConstraint(
+                fields=["user", "role"], condition=Q(ended_at__isnull=True), name="membership_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(granted_by__isnull=True) | ~Q(granted_by=models.F("user")),
+                name="membership_not_self_given",  # S2: nobody gives themselves a role
+            ),
+            models.CheckConstraint(condition=Q(role__in=[r.value for r in NODE_ROLES]), name="membership_role"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} as {self.role}"
+
+
+class Invitation(Model):
+    """An invitation by e-mail to take up a role; only the hash of its secret is kept."""
+
+    email = models.EmailField()
+    name = models.CharField(max_length=120, blank=True)
+    role = models.CharField(max_length=20, choices=[(r.value, r.value) for r in NODE_ROLES])
+    secret_sha256 = models.CharField(max_length=64, unique=True)
+    expires_at = models.DateTimeField()
+    invited_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    accepted_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    revoked_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            paired("accepted", "invitation"),
+            paired("revoked", "invitation"),
+            models.CheckConstraint(condition=Q(role__in=[r.value for r in NODE_ROLES]), name="invitation_role"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} as {self.role}"
+
+
+class ApiToken(Model):
+    """A bearer token: shown once, kept as prefix and hash, scoped, expiring."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="tokens")
+    name = models.CharField(max_length=80)
+    prefix = models.CharField(max_length=12, unique=True)
+    secret_sha256 = models.CharField(max_length=64)
+    scopes = models.JSONField(default=list)  # values of Permission
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    revoked_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [paired("revoked", "token")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"

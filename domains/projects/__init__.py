@@ -1,0 +1,1 @@
+"""Purposes and the rights that follow from them: projects, members, reviews, access grants."""

@@ -1,0 +1,149 @@
+"""Projects, their people and reviews, and the access grants that carry a budget."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from domains.base import AppendOnly, HasLifecycle, Model, paired
+from domains.catalog.models import Dataset, ResearchArea
+from domains.people.models import User
+from domains.people.permissions import Role
+from domains.projects.lifecycle import GRANT, PROJECT, GrantStatus, ProjectStatus
+
+
+class Project(Model, HasLifecycle):
+    """A purpose, the people who pursue it and the datasets they ask for."""
+
+    lifecycle = PROJECT
+
+    area = models.ForeignKey(ResearchArea, on_delete=models.PROTECT, related_name="projects")
+    title = models.CharField(max_length=160)
+    lay_summary = models.TextField()
+    purpose = models.TextField()
+    status = models.CharField(
+        max_length=20, default=ProjectStatus.DRAFT, choices=[(k, s.label) for k, s in PROJECT.items()]
+    )
+    version = models.PositiveIntegerField(default=1)  # forms carry it: "changed since you opened it"
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    valid_until = models.DateTimeField(null=True, blank=True)
+    suspended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [paired("decided", "project")]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def roles_of(self, user: User) -> set[Role]:
+        """Give lead, member, the area's seats, and the stewards of the datasets it asks for."""
+        own = {
+            Role(row.role) for row in self.members.all() if row.user_id == user.pk and row.ended_at is None
+        }
+        return own | self.area.roles_of(user)
+
+    @property
+    def member_ids(self) -> set[str]:
+        """Keys of everyone who is, or ever was, on the project: none of them may decide on it (S1)."""
+        return {row.user_id for row in self.members.all()} | {self.created_by_id}
+
+
+class ProjectMember(Model):
+    """A person on a project; ended, never deleted, so that separation of duties remembers."""
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="members")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="project_seats")
+    role = models.CharField(
+        max_length=20, choices=[(r.value, r.value) for r in (Role.PROJECT_LEAD, Role.PROJECT_MEMBER)]
+    )
+    added_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta:
+        constraints = [
+            paired("ended", "member"),
+            models.UniqueConstraint(
+                fields=["project", "user"], condition=Q(ended_at__isnull=True), name="member_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(role__in=[Role.PROJECT_LEAD.value, Role.PROJECT_MEMBER.value]), name="member_role"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} as {self.role} of {self.project}"
+
+
+class Vote(models.TextChoices):
+    APPROVE = "approve", "Approve"
+    REQUEST_CHANGES = "request_changes", "Request changes"
+    DENY = "deny", "Deny"
+
+
+class ProjectReview(AppendOnly):
+    """One reviewer's vote on one version of a project (S11: one vote per person and version)."""
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="reviews")
+    version = models.PositiveIntegerField()
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    vote = models.CharField(max_length=16, choices=Vote.choices)
+    reason = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["created_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "version", "reviewer"], name="project_review_once"),
+            models.CheckConstraint(
+                condition=Q(vote=Vote.APPROVE) | ~Q(reason=""), name="project_review_says_why"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reviewer}: {self.vote}"
+
+
+class AccessGrant(Model, HasLifecycle):
+    """A project's right to ask one dataset within a budget; the ledger's grant account hangs on it."""
+
+    lifecycle = GRANT
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="grants")
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="grants")
+    status = models.CharField(
+        max_length=16, default=GrantStatus.REQUESTED, choices=[(k, s.label) for k, s in GRANT.items()]
+    )
+    valid_from = models.DateTimeField(null=True, blank=True)
+    valid_to = models.DateTimeField(null=True, blank=True)
+    granted_at = models.DateTimeField(null=True, blank=True)
+    granted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    ended_reason = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ["created_at"]
+        constraints = [
+            paired("granted", "grant"),
+            models.UniqueConstraint(
+                fields=["project", "dataset"],
+                condition=Q(status__in=["requested", "granted", "suspended"]),
+                name="grant_one_live",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project} × {self.dataset}"
+
+    def roles_of(self, user: User) -> set[Role]:
+        return self.project.roles_of(user) | self.dataset.roles_of(user)

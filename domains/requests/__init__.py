@@ -1,0 +1,1 @@
+"""What scientists ask: requests, their revisions and reviews, their running and their releases."""

@@ -1,0 +1,155 @@
+"""Requests, their immutable revisions, the votes on them, and the releases of their answers."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from domains.base import AppendOnly, HasLifecycle, Model
+from domains.catalog.models import AccessPolicy, DatasetVersion
+from domains.jobs.models import Job
+from domains.people.models import User
+from domains.people.permissions import Role
+from domains.projects.models import AccessGrant, Vote
+from domains.requests.lifecycle import RELEASE, REQUEST, ReleaseStatus, Status
+
+
+class AnalysisRequest(Model, HasLifecycle):
+    """What a scientist asks of one dataset within one grant. The specification hangs on its revisions."""
+
+    lifecycle = REQUEST
+
+    grant = models.ForeignKey(AccessGrant, on_delete=models.PROTECT, related_name="requests")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="requests")
+    title = models.CharField(max_length=160)
+    status = models.CharField(max_length=20, default=Status.DRAFT, choices=[(k, s.label) for k, s in REQUEST.items()])
+    status_code = models.CharField(max_length=40, blank=True)
+    reasons = models.JSONField(default=list, blank=True)  # policy's or a reviewer's, as shown to the scientist
+    draft_sql = models.TextField(blank=True)
+    draft_epsilon = models.CharField(max_length=20, blank=True)
+    findings = models.JSONField(default=list, blank=True)  # why the last check did not pass
+    revision = models.ForeignKey("Revision", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    policy = models.ForeignKey(AccessPolicy, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    submitted_at = models.DateTimeField(null=True, blank=True)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.ForeignKey(  # None when a policy decided
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    job = models.ForeignKey(Job, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    mock_job = models.ForeignKey(Job, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["status", "submitted_at"], name="request_queue")]
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=Status.values), name="request_status"),
+            models.CheckConstraint(
+                condition=Q(status__in=[Status.DRAFT, Status.WITHDRAWN]) | Q(revision__isnull=False),
+                name="request_beyond_draft_has_revision",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def project(self):  # noqa: ANN201 - Project, known through the grant
+        return self.grant.project
+
+    @property
+    def dataset(self):  # noqa: ANN201 - Dataset, known through the grant
+        return self.grant.dataset
+
+    def roles_of(self, user: User) -> set[Role]:
+        own = {Role.AUTHOR} if self.author_id == user.pk else set()
+        return own | self.grant.roles_of(user)
+
+
+class Revision(AppendOnly):
+    """An immutable specification: what exactly would run, what it would cost, and its hash."""
+
+    analysis = models.ForeignKey(AnalysisRequest, on_delete=models.PROTECT, related_name="revisions")
+    number = models.PositiveIntegerField()
+    version = models.ForeignKey(DatasetVersion, on_delete=models.PROTECT, related_name="+")
+    sql = models.TextField()
+    epsilon = models.CharField(max_length=20)
+    rho = models.BigIntegerField()
+    delta = models.BigIntegerField()
+    plan = models.JSONField()
+    plan_sha256 = models.CharField(max_length=64)
+    pricing = models.JSONField()
+    sha256 = models.CharField(max_length=64)  # over the whole specification; approval binds it
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["analysis", "number"], name="revision_number")]
+
+    def __str__(self) -> str:
+        return f"revision {self.number} of {self.analysis_id}"
+
+
+class Review(AppendOnly):
+    """One person's vote on one revision (S11)."""
+
+    revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="reviews")
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    vote = models.CharField(max_length=16, choices=Vote.choices)
+    reason = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["created_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["revision", "reviewer"], name="review_once"),
+            models.CheckConstraint(condition=Q(vote=Vote.APPROVE) | ~Q(reason=""), name="review_says_why"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reviewer}: {self.vote}"
+
+
+class Comment(AppendOnly):
+    """A line in a request's thread; never a place for private values."""
+
+    analysis = models.ForeignKey(AnalysisRequest, on_delete=models.PROTECT, related_name="comments")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    text = models.TextField(max_length=4000)
+
+    class Meta:
+        ordering = ["created_at"]
+
+    def __str__(self) -> str:
+        return self.text[:60]
+
+
+class Release(Model, HasLifecycle):
+    """A result let out: points at the ledger's bytes by charge and hash, never copies them."""
+
+    lifecycle = RELEASE
+
+    analysis = models.ForeignKey(AnalysisRequest, on_delete=models.PROTECT, related_name="releases")
+    charge = models.ForeignKey("ledger.Charge", on_delete=models.PROTECT, related_name="+")
+    sha256 = models.CharField(max_length=64)
+    is_repeat = models.BooleanField(default=False)  # the same bytes again, at no charge
+    status = models.CharField(
+        max_length=16, default=ReleaseStatus.QUARANTINED, choices=[(k, s.label) for k, s in RELEASE.items()]
+    )
+    released_at = models.DateTimeField(null=True, blank=True)
+    released_by = models.ForeignKey(  # None when the policy released it
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    audit_index = models.BigIntegerField(null=True, blank=True)  # the leaf its receipt proves
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["analysis", "charge"], name="release_once"),
+            models.CheckConstraint(condition=Q(status__in=ReleaseStatus.values), name="release_status"),
+        ]
+
+    def __str__(self) -> str:
+        return f"release of {self.analysis_id}"
+
+    def roles_of(self, user: User) -> set[Role]:
+        return self.analysis.roles_of(user)

@@ -1,0 +1,44 @@
+"""The one table from error to HTTP status, title and stable code. Nothing here ever carries private values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from domains import errors
+from privacy.errors import PrivacyError, QueryRejected
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An error as the outside sees it (RFC 9457)."""
+
+    status: int
+    title: str
+    code: str
+    detail: str
+    extra: dict[str, object] = field(default_factory=dict)
+
+
+TABLE: dict[type[Exception], tuple[int, str]] = {
+    errors.NotAllowed: (403, "You may not do this"),
+    errors.NotFound: (404, "Not found"),
+    errors.IllegalMove: (409, "It is not in a state for this"),
+    errors.BudgetExhausted: (409, "The budget does not cover this"),
+    errors.PolicyRefused: (422, "The dataset's policy refuses this"),
+    errors.InvalidInput: (422, "A value does not fit"),
+    errors.PeerUnavailable: (502, "Another node did not answer"),
+    QueryRejected: (422, "The query cannot be answered privately"),
+}
+
+
+def problem(error: Exception) -> Problem | None:
+    """Translate a known error, or return None for one that nobody foresaw."""
+    for kind, (status, title) in TABLE.items():
+        if isinstance(error, kind):
+            extra = (
+                {"clause": error.clause, "alternative": error.alternative} if isinstance(error, QueryRejected) else {}
+            )
+            return Problem(status, title, error.code, str(error), extra)  # type: ignore[attr-defined]
+    if isinstance(error, PrivacyError):
+        return Problem(500, "The computation failed", "computation_failed", "It has been reported to the node's staff.")
+    return None

@@ -1,0 +1,1 @@
+"""The mathematics: values in, values out. Never imports Django."""
