@@ -29,6 +29,7 @@ class AnalysisRequest(Model, HasLifecycle):
     draft_sql = models.TextField(blank=True)
     draft_epsilon = models.CharField(max_length=20, blank=True)
     findings = models.JSONField(default=list, blank=True)  # why the last check did not pass
+    round = models.PositiveSmallIntegerField(default=1)  # votes count per revision and round; undo starts a new round
     revision = models.ForeignKey("Revision", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     policy = models.ForeignKey(AccessPolicy, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     submitted_at = models.DateTimeField(null=True, blank=True)
@@ -94,6 +95,7 @@ class Review(AppendOnly):
     """One person's vote on one revision (S11)."""
 
     revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="reviews")
+    round = models.PositiveSmallIntegerField(default=1)
     reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     vote = models.CharField(max_length=16, choices=Vote.choices)
     reason = models.TextField(blank=True)
@@ -101,7 +103,7 @@ class Review(AppendOnly):
     class Meta:
         ordering = ["created_at"]
         constraints = [
-            models.UniqueConstraint(fields=["revision", "reviewer"], name="review_once"),
+            models.UniqueConstraint(fields=["revision", "round", "reviewer"], name="review_once"),
             models.CheckConstraint(condition=Q(vote=Vote.APPROVE) | ~Q(reason=""), name="review_says_why"),
         ]
 
