@@ -11,11 +11,17 @@ from privacy.loss import Loss
 class Rules:
     """An activated access policy as a value; rho in ledger units."""
 
-    key: str  # who acts in the audit log, such as "policy:01H…:v3"
+    policy_id: str
+    number: int
     auto_rho: int
     auto_rho_per_month: int
     max_rho: int | None
     allows_unknown_keys: bool
+
+    @property
+    def actor(self) -> str:
+        """Name who acts in the audit log, such as "policy:01H…:v3"."""
+        return f"policy:{self.policy_id}:v{self.number}"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,225 @@
+"""What scientists do with requests, from the first draft to taking one back. Decisions are in `decisions`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from domains.audit.events import Event
+from domains.audit.recorder import record
+from domains.base import move
+from domains.errors import DomainError, IllegalMove, InvalidInput, NotAllowed
+from domains.jobs import actions as jobs
+from domains.jobs.models import JobKind
+from domains.ledger import protocol as ledger
+from domains.notices.outbox import tell
+from domains.people.models import User
+from domains.people.permissions import Permission, require
+from domains.projects.models import AccessGrant
+from domains.projects.rights import require_usable
+from domains.requests import approval
+from domains.requests.lifecycle import Status
+from domains.requests.models import AnalysisRequest, Comment, Revision
+from domains.requests.policy import Allow, Refuse
+from domains.requests.queries import reviewers_of, verdict_for
+from domains.requests.specification import Specification, current_version, digest, specify
+from privacy.errors import QueryRejected
+
+MOST_SQL = 20_000  # characters
+
+
+@transaction.atomic(durable=True)
+def draft(grant: AccessGrant, *, title: str, sql: str, epsilon: str, by: User) -> AnalysisRequest:
+    """Start a request under a grant; nothing is checked yet, so nothing that was typed is lost."""
+    require(by, Permission.REQUEST_CREATE, on=grant)
+    title, sql = _words(title, sql)
+    analysis = AnalysisRequest.objects.create(
+        grant=grant, author=by, title=title, draft_sql=sql, draft_epsilon=str(epsilon).strip()[:20]
+    )
+    record(Event.REQUEST_DRAFTED, by=by, on=analysis, grant=grant.pk)
+    return analysis
+
+
+@transaction.atomic(durable=True)
+def edit(analysis: AnalysisRequest, *, title: str, sql: str, epsilon: str, by: User) -> None:
+    """Change what is written of a request that is not under review; a checked one becomes a draft again."""
+    require(by, Permission.REQUEST_EDIT, on=analysis)
+    title, sql = _words(title, sql)
+    changes = {"title": title, "draft_sql": sql, "draft_epsilon": str(epsilon).strip()[:20], "findings": []}
+    if analysis.status == Status.READY:
+        move(analysis, Status.DRAFT, **changes)
+    elif analysis.status in {Status.DRAFT, Status.CHANGES_REQUESTED}:
+        if AnalysisRequest.objects.filter(pk=analysis.pk, status=analysis.status).update(**changes) != 1:
+            raise IllegalMove("This request changed since you opened it. Look at it again before editing.")
+        for name, value in changes.items():
+            setattr(analysis, name, value)
+    else:
+        raise IllegalMove("Only a draft, or a request sent back for changes, can be edited.")
+    record(Event.REQUEST_EDITED, by=by, on=analysis)
+
+
+def _words(title: str, sql: str) -> tuple[str, str]:
+    title, sql = title.strip(), sql.strip()
+    if not title or len(title) > 160:
+        raise InvalidInput("Give the request a title of at most 160 characters.", code="title_invalid")
+    if len(sql) > MOST_SQL:
+        raise InvalidInput(f"The query is longer than {MOST_SQL} characters.", code="query_too_long")
+    return title, sql
+
+
+@transaction.atomic(durable=True)
+def check(analysis: AnalysisRequest, *, by: User) -> list[dict[str, str]]:
+    """Parse and price what is written: READY with a new immutable revision, or a draft with findings.
+
+    Return the findings, each with code, clause, text and alternative; empty when it passed.
+    """
+    require(by, Permission.REQUEST_EDIT, on=analysis)
+    if analysis.status not in {Status.DRAFT, Status.CHANGES_REQUESTED}:
+        raise IllegalMove("Only a draft, or a request sent back for changes, can be checked.")
+    try:
+        specification = specify(
+            analysis.grant,
+            current_version(analysis.grant),
+            sql=analysis.draft_sql,
+            epsilon=analysis.draft_epsilon,
+        )
+    except (QueryRejected, DomainError) as error:
+        findings = [finding_of(error)]
+        AnalysisRequest.objects.filter(pk=analysis.pk).update(findings=findings)
+        analysis.findings = findings
+        record(Event.REQUEST_CHECK_FAILED, by=by, on=analysis, code=findings[0]["code"])
+        return findings
+    revision = _new_revision(analysis, specification, by=by)
+    move(analysis, Status.READY, revision=revision, findings=[], reasons=[], status_code="")
+    record(Event.REQUEST_CHECKED, by=by, on=analysis, revision=revision.number, sha256=revision.sha256)
+    return []
+
+
+def finding_of(error: QueryRejected | DomainError) -> dict[str, str]:
+    """Translate a refusal into what the composer shows."""
+    return {
+        "code": error.code,
+        "clause": getattr(error, "clause", ""),
+        "text": str(error),
+        "alternative": getattr(error, "alternative", ""),
+    }
+
+
+def _new_revision(analysis: AnalysisRequest, specification: Specification, *, by: User) -> Revision:
+    last = analysis.revisions.order_by("-number").values_list("number", flat=True).first() or 0
+    return Revision.objects.create(
+        analysis=analysis,
+        number=last + 1,
+        version=specification.version,
+        sql=specification.sql,
+        epsilon=str(specification.epsilon),
+        rho=specification.loss.rho,
+        delta=specification.loss.delta,
+        plan=specification.plan.to_dict(),
+        plan_sha256=specification.plan.sha256(),
+        pricing=specification.pricing.to_dict(),
+        sha256=specification.sha256(),
+        created_by=by,
+    )
+
+
+def submit(analysis: AnalysisRequest, *, revision: int, by: User) -> None:
+    """Hand a checked revision over: policy allows, refers it to people, or refuses; a repeat is answered at once."""
+    with transaction.atomic(durable=True):
+        require(by, Permission.REQUEST_SUBMIT, on=analysis)
+        current = require_revision(analysis, revision)
+        require_usable(analysis.grant, by)
+        specification = respecify(current)
+        if approval.repeat(analysis, specification):
+            return
+        approval.require_fits(analysis, specification.loss)
+        rules, verdict = verdict_for(analysis.grant, specification)
+        changes = {"submitted_at": timezone.now(), "reasons": verdict.reasons, "policy_id": rules and rules.policy_id}
+        if isinstance(verdict, Allow):
+            approval.approve(analysis, specification, actor=rules.actor, undo_seconds=0, **changes)
+        elif isinstance(verdict, Refuse):
+            move(analysis, Status.REFUSED, **changes)
+            record(Event.REQUEST_REFUSED, by=rules.actor, on=analysis, revision=revision, reasons=verdict.reasons)
+        else:
+            move(analysis, Status.IN_REVIEW, **changes)
+            record(Event.REQUEST_SUBMITTED, by=by, on=analysis, revision=revision, sha256=current.sha256)
+            tell(
+                reviewers_of(analysis),
+                Event.REQUEST_SUBMITTED,
+                f"“{analysis.title}” waits for your decision.",
+                f"/requests/{analysis.pk}/decision/",
+            )
+
+
+def require_revision(analysis: AnalysisRequest, number: int) -> Revision:
+    """Return the current revision if it is the one that the form was opened at; else raise."""
+    current = analysis.revision
+    if current is None or current.number != number:
+        latest = current.number if current else "none"
+        raise IllegalMove(f"This request changed since you opened it: its revision is now {latest}.", code="stale")
+    return current
+
+
+def respecify(revision: Revision) -> Specification:
+    """Parse and price a revision afresh and raise IllegalMove if it is no longer what was recorded (DECISIONS 11)."""
+    analysis = revision.analysis
+    specification = specify(analysis.grant, revision.version, sql=revision.sql, epsilon=revision.epsilon)
+    if specification.sha256() != revision.sha256:
+        raise IllegalMove("What would run has changed since it was checked. Check the request again.", code="stale")
+    return specification
+
+
+@transaction.atomic(durable=True)
+def withdraw(analysis: AnalysisRequest, *, by: User) -> None:
+    """Take a request back: before a decision, or after approval as long as no private byte was read."""
+    require(by, Permission.REQUEST_WITHDRAW, on=analysis)
+    waiting = analysis.status == Status.IN_REVIEW
+    if analysis.status == Status.APPROVED:
+        job = analysis.job
+        if job is None or not jobs.cancel(job, code="withdrawn"):
+            raise IllegalMove("It has already run; its loss is spent and its result stays.")
+        ledger.void(job.charge_id, reason="withdrawn")
+    move(analysis, Status.WITHDRAWN)
+    record(Event.REQUEST_WITHDRAWN, by=by, on=analysis)
+    if waiting:
+        text = f"“{analysis.title}” was withdrawn by its author."
+        tell(reviewers_of(analysis), Event.REQUEST_WITHDRAWN, text, f"/requests/{analysis.pk}/")
+
+
+@transaction.atomic(durable=True)
+def comment(analysis: AnalysisRequest, text: str, *, by: User) -> Comment:
+    """Add a line to the request's thread and tell the others in it."""
+    require(by, Permission.REQUEST_READ, on=analysis)
+    text = text.strip()
+    if not text or len(text) > 4000:
+        raise InvalidInput("A comment has between 1 and 4,000 characters.", code="comment_invalid")
+    line = Comment.objects.create(analysis=analysis, author=by, text=text)
+    record(Event.REQUEST_COMMENTED, by=by, on=analysis, comment=line.pk)
+    others = {c.author for c in analysis.comments.select_related("author")} | {analysis.author}
+    tell(others - {by}, Event.REQUEST_COMMENTED, f"{by.name} wrote on “{analysis.title}”.", f"/requests/{analysis.pk}/")
+    return line
+
+
+@transaction.atomic(durable=True)
+def run_on_mock(analysis: AnalysisRequest, *, by: User) -> None:
+    """Queue the current revision on the dataset's mock data: free, and says nothing about the private data."""
+    require(by, Permission.REQUEST_EDIT, on=analysis)
+    revision = analysis.revision
+    if revision is None:
+        raise IllegalMove("Check the request first; then it can run on the mock.")
+    if not revision.version.mock_sha256:
+        raise NotAllowed("This dataset has no mock data yet.", code="no_mock")
+    spec = respecify(revision).job_spec()
+    job = jobs.queue(
+        JobKind.MOCK_QUERY,
+        subject=analysis.pk,
+        spec=spec,
+        planned_seconds=settings.JOB_LEASE_SECONDS,
+        valid_until=timezone.now() + timedelta(hours=1),
+    )
+    AnalysisRequest.objects.filter(pk=analysis.pk).update(mock_job=job)
+    analysis.mock_job = job
+    record(Event.REQUEST_MOCK_RUN, by=by, on=analysis, revision=revision.number, spec=digest(spec))

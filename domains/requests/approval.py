@@ -1,0 +1,96 @@
+"""Approval as one step for people, policies and repeats: reserve, queue, move, record. Called inside a transaction."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from domains.audit.events import Event
+from domains.audit.recorder import record
+from domains.base import move
+from domains.errors import BudgetExhausted
+from domains.jobs import actions as jobs
+from domains.jobs.models import JobKind
+from domains.ledger import accounts, protocol
+from domains.ledger import queries as books
+from domains.notices.outbox import tell
+from domains.people.models import User
+from domains.requests import releases
+from domains.requests.lifecycle import Status
+from domains.requests.models import AnalysisRequest
+from domains.requests.specification import Specification, digest
+from privacy.loss import Loss
+
+
+def require_fits(analysis: AnalysisRequest, loss: Loss) -> None:
+    """Raise BudgetExhausted unless every cap has room now; the reservation itself decides later."""
+    for effect in books.effect(analysis.grant, analysis.author, loss):
+        if not effect.fits:
+            raise BudgetExhausted(books.EXHAUSTED)
+
+
+def approve(
+    analysis: AnalysisRequest,
+    specification: Specification,
+    *,
+    actor: User | str,
+    undo_seconds: int,
+    **changes: Any,
+) -> None:
+    """Reserve the loss, queue the job and move to APPROVED; raise BudgetExhausted and change nothing if it does not fit."""
+    now = timezone.now()
+    revision = analysis.revision
+    charge = protocol.reserve(
+        idem=digest({"analysis": analysis.pk, "revision": revision.sha256, "round": analysis.round}),
+        repeat_key=specification.repeat_key(),
+        accounts=[account.pk for account in accounts.for_charge(analysis.grant, analysis.author)],
+        grant=analysis.grant,
+        person=analysis.author,
+        loss=specification.loss,
+        certificate={"revision": revision.sha256, "plan": specification.plan.sha256(), "pricing": revision.pricing},
+    )
+    job = jobs.queue(
+        JobKind.QUERY,
+        subject=analysis.pk,
+        spec=specification.job_spec() | {"revision_sha256": revision.sha256},
+        planned_seconds=specification.pricing.deadline_seconds,
+        charge_id=charge,
+        not_before=now + timedelta(seconds=undo_seconds),
+        valid_until=now + timedelta(days=settings.APPROVAL_VALID_DAYS),
+    )
+    person = actor if isinstance(actor, User) else None
+    move(analysis, Status.APPROVED, job=job, decided_at=now, decided_by=person, status_code="", **changes)
+    record(
+        Event.REQUEST_APPROVED,
+        by=actor,
+        on=analysis,
+        revision=revision.number,
+        sha256=revision.sha256,
+        charge=charge,
+        rho=specification.loss.rho,
+        delta=specification.loss.delta,
+    )
+    text = f"“{analysis.title}” was approved and will run."
+    tell([analysis.author], Event.REQUEST_APPROVED, text, f"/requests/{analysis.pk}/")
+
+
+def repeat(analysis: AnalysisRequest, specification: Specification) -> bool:
+    """Answer with the stored bytes, at no charge, a question that this grant has paid for and seen released."""
+    earlier = releases.repeatable(specification.repeat_key())
+    if earlier is None:
+        return False
+    reasons = ["This question was answered before within this grant; the stored answer is returned at no cost."]
+    move(
+        analysis,
+        Status.APPROVED,
+        submitted_at=timezone.now(),
+        decided_at=timezone.now(),
+        status_code="repeat",
+        reasons=reasons,
+    )
+    record(Event.REQUEST_REPEATED, by="system", on=analysis, charge=earlier.charge_id, sha256=earlier.sha256)
+    releases.release_repeat(analysis, earlier)
+    return True

@@ -1,0 +1,70 @@
+"""What a question would cost and how exact it would be, before anything is stored: the composer's live panel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from domains.ledger import queries as books
+from domains.ledger.queries import Effect
+from domains.people.models import User
+from domains.people.permissions import Permission, require
+from domains.projects.models import AccessGrant
+from domains.projects.rights import Usable, grant_usable
+from domains.requests.models import Revision
+from domains.requests.policy import Verdict
+from domains.requests.queries import verdict_for
+from domains.requests.releases import repeatable
+from domains.requests.specification import Specification, current_version, specify
+from privacy.query.plan import columns_touched, describe
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A priced question with its effect on each budget; public values only."""
+
+    specification: Specification
+    effects: tuple[Effect, ...]
+    verdict: Verdict
+    usable: Usable
+    is_repeat: bool
+    in_words: tuple[str, ...]
+    columns: tuple[str, ...]
+
+    @property
+    def fits(self) -> bool:
+        return self.is_repeat or all(effect.fits for effect in self.effects)
+
+    @property
+    def similar_left(self) -> int:
+        """How many questions of the same cost the tightest budget still holds, this one included."""
+        return min((effect.similar_left for effect in self.effects), default=0)
+
+
+def estimate(grant: AccessGrant, *, sql: str, epsilon: str, by: User) -> Estimate:
+    """Price a question for its author without storing it; raise QueryRejected or InvalidInput."""
+    require(by, Permission.REQUEST_CREATE, on=grant)
+    specification = specify(grant, current_version(grant), sql=sql, epsilon=epsilon)
+    return _of(grant, specification, by)
+
+
+def estimate_revision(revision: Revision, *, by: User) -> Estimate:
+    """Price a stored revision for those who may read its request; the decision page shows it."""
+    analysis = revision.analysis
+    require(by, Permission.REQUEST_READ, on=analysis)
+    specification = specify(analysis.grant, revision.version, sql=revision.sql, epsilon=revision.epsilon)
+    return _of(analysis.grant, specification, analysis.author)
+
+
+def _of(grant: AccessGrant, specification: Specification, author: User) -> Estimate:
+    _, verdict = verdict_for(grant, specification)
+    return Estimate(
+        specification=specification,
+        effects=tuple(books.effect(grant, author, specification.loss)),
+        verdict=verdict,
+        usable=grant_usable(grant, author, timezone.now()),
+        is_repeat=repeatable(specification.repeat_key()) is not None,
+        in_words=tuple(describe(specification.plan)),
+        columns=tuple(columns_touched(specification.plan)),
+    )

@@ -1,0 +1,178 @@
+"""How a worker answers a request: preflight, prepare, commit, compute once, persist, and conclude at the deadline.
+
+    T2 commit and DATA_OPEN are one transaction, before the first private byte is read.
+    From there the loss is spent whatever happens, and outsiders learn the outcome only at `due_at`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from domains.audit import checkpoints
+from domains.audit.events import Event
+from domains.audit.recorder import record
+from domains.base import move
+from domains.catalog import storage
+from domains.catalog.lifecycle import VersionStatus
+from domains.errors import IllegalMove
+from domains.jobs import actions as jobs
+from domains.jobs.actions import Claim
+from domains.jobs.children import Child, ChildFailed
+from domains.jobs.lifecycle import JobStatus
+from domains.ledger import protocol as ledger
+from domains.notices.outbox import tell
+from domains.projects.rights import grant_usable
+from domains.requests import releases
+from domains.requests.actions import respecify
+from domains.requests.lifecycle import Status
+from domains.requests.models import AnalysisRequest
+from privacy.errors import PrivacyError
+from privacy.query.salt import fresh_salt
+
+log = logging.getLogger(__name__)
+PREPARE_SECONDS = 20
+GRACE = timedelta(seconds=10)  # between the deadline and the end of the lease: time to persist and conclude
+
+
+def run_query(claim: Claim) -> None:
+    """Run one approved request. May be delivered twice: the claim's fence and the charge decide who runs."""
+    analysis = _analysis(claim)
+    refusal = preflight(analysis, claim)
+    if refusal:
+        stand_down(analysis, claim, refusal)
+        return
+    job = claim.job
+    seconds = float(job.planned_seconds)
+    try:
+        with Child("query", job.spec, memory_mb=settings.JOB_MEMORY_MB, seconds=seconds + PREPARE_SECONDS) as child:
+            child.prepared(PREPARE_SECONDS)
+            jobs.to_running(claim)
+            fence = open_data(claim)
+            if fence is None:
+                return
+            _answer(analysis, claim, child, fence, seconds)
+    except ChildFailed as failure:  # before data was opened; afterwards `_answer` handles its own
+        if failure.is_passing:
+            jobs.requeue(claim)
+        else:
+            stand_down(analysis, claim, failure.code)
+
+
+def _analysis(claim: Claim) -> AnalysisRequest:
+    return AnalysisRequest.objects.select_related(
+        "author", "revision__version__dataset", "grant__project", "grant__dataset__population", "job"
+    ).get(pk=claim.job.subject)
+
+
+def preflight(analysis: AnalysisRequest, claim: Claim) -> str:
+    """Evaluate every right again, now; return a public reason code for standing down, or an empty string."""
+    if analysis.status != Status.APPROVED or analysis.job_id != claim.job.pk:
+        return "approval_gone"
+    if claim.job.valid_until <= timezone.now():
+        return "approval_expired"
+    usable = grant_usable(analysis.grant, analysis.author, timezone.now())
+    if not usable.ok:
+        return next(check.code for check in usable.checks if not check.ok)
+    if analysis.revision.version.status == VersionStatus.RETIRED:
+        return "version_retired"
+    try:
+        specification = respecify(analysis.revision)
+    except (IllegalMove, PrivacyError):
+        return "specification_changed"
+    if claim.job.spec != specification.job_spec() | {"revision_sha256": analysis.revision.sha256}:
+        return "specification_changed"
+    return "ledger_behind_witness" if checkpoints.is_behind() else ""
+
+
+# Refusals before data was read end the request like this; everything else lapses.
+_ENDS = {"approval_expired": Status.LAPSED, "ledger_behind_witness": Status.LAPSED}
+
+
+def stand_down(analysis: AnalysisRequest, claim: Claim, code: str) -> None:
+    """End a job that read nothing: its reservation is voided and its author told why."""
+    with transaction.atomic(durable=True):
+        jobs.finish(claim, JobStatus.FAILED, code=code)
+        if not ledger.void(claim.job.charge_id, reason=code):
+            return
+        if analysis.status == Status.APPROVED and analysis.job_id == claim.job.pk:
+            move(analysis, _ENDS.get(code, Status.REVOKED), status_code=code)
+        record(Event.JOB_STOOD_DOWN, by="system", on=analysis, job=claim.job.pk, code=code)
+        text = f"“{analysis.title}” did not run; its reservation was given back."
+        tell([analysis.author], Event.JOB_STOOD_DOWN, text, f"/requests/{analysis.pk}/")
+
+
+def open_data(claim: Claim) -> int | None:
+    """Commit the charge and open data in one durable transaction; None when somebody else holds the draw."""
+    lease = timedelta(seconds=float(claim.job.planned_seconds)) + GRACE
+    with transaction.atomic(durable=True):
+        fence = ledger.commit(claim.job.charge_id, lease=lease)
+        if fence is None:
+            return None
+        jobs.open_data(claim, tick=_tick(claim), lease=lease)
+        return fence
+
+
+def _tick(claim: Claim) -> float:
+    return float(claim.job.spec["tick"])
+
+
+def _answer(analysis: AnalysisRequest, claim: Claim, child: Child, fence: int, seconds: float) -> None:
+    """Compute and persist the one answer, then conclude at the deadline; a failure burns the charge."""
+    path = str(storage.path_of(analysis.revision.version))
+    try:
+        payload = child.go({"path": path, "salt": fresh_salt()}, timeout=seconds)
+        sha256 = ledger.persist(claim.job.charge_id, fence=fence, payload=payload)
+    except ChildFailed as failure:
+        log.warning("a run failed after data was opened", extra={"job": claim.job.pk})
+        ledger.burn(claim.job.charge_id, fence=fence)
+        sha256 = ""
+        status = JobStatus.TIMED_OUT if failure.code == "timed_out" else JobStatus.FAILED
+    _sleep_until(claim.job.due_at)
+    if sha256:
+        conclude(analysis, claim, sha256)
+    else:
+        fail(analysis, claim, status)
+
+
+def _sleep_until(moment) -> None:  # noqa: ANN001 - datetime
+    while (left := (moment - timezone.now()).total_seconds()) > 0:
+        time.sleep(min(left, 1.0))
+
+
+def conclude(analysis: AnalysisRequest, claim: Claim, sha256: str) -> None:
+    """Witness the checkpoint that covers the charge, then finish the job and release in one transaction."""
+    checkpoints.witness()
+    with transaction.atomic(durable=True):
+        jobs.finish(claim, JobStatus.SUCCEEDED)
+        releases.conclude(analysis, charge_id=claim.job.charge_id, sha256=sha256)
+
+
+def fail(analysis: AnalysisRequest, claim: Claim, status: JobStatus) -> None:
+    """Finish a job that opened data and has no answer; its loss stays spent."""
+    with transaction.atomic(durable=True):
+        jobs.finish(claim, status, code="failed")
+        record(Event.JOB_FAILED, by="system", on=analysis, job=claim.job.pk, charge=claim.job.charge_id)
+        text = f"“{analysis.title}” ended without an answer. Its loss stays spent, because the data was read."
+        tell([analysis.author], Event.JOB_FAILED, text, f"/requests/{analysis.pk}/")
+
+
+def run_mock(claim: Claim) -> None:
+    """Run a request on mock data: the same engine and the same noise, uncharged; the result is the author's."""
+    job = claim.job
+    analysis = AnalysisRequest.objects.select_related("revision__version").get(pk=job.subject)
+    path = str(storage.mock_path(analysis.revision.version))
+    try:
+        with Child("query", job.spec, memory_mb=settings.JOB_MEMORY_MB, seconds=float(job.planned_seconds)) as child:
+            child.prepared(PREPARE_SECONDS)
+            jobs.to_running(claim)
+            payload = child.go({"path": path, "salt": fresh_salt()}, timeout=float(job.planned_seconds))
+    except ChildFailed as failure:
+        jobs.finish(claim, JobStatus.FAILED, code=failure.code)
+        return
+    jobs.finish(claim, JobStatus.SUCCEEDED, payload=payload)

@@ -1,0 +1,180 @@
+"""What people see of requests: lists with a constant number of queries, and progress derived, never stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Q, QuerySet, Sum
+from django.utils import timezone
+
+from domains.catalog.models import AccessPolicy
+from domains.errors import NotFound
+from domains.jobs import queries as jobs
+from domains.people.models import User
+from domains.people.permissions import Permission, allows
+from domains.projects.models import AccessGrant
+from domains.requests.guards import is_separate
+from domains.requests.lifecycle import ReleaseStatus, Status
+from domains.requests.models import AnalysisRequest
+from domains.requests.policy import Rules, Verdict, assess
+from domains.requests.specification import Specification
+
+_RELATED = ("author", "revision", "job", "grant__project__area", "grant__dataset__area", "grant__dataset__population")
+_PREFETCHED = (
+    "releases",
+    "grant__project__members",
+    "grant__project__area__seats",
+    "grant__dataset__stewards",
+    "grant__dataset__area__seats",
+)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One word for where a request stands, a sentence for why, and what the person can do next."""
+
+    code: str
+    label: str
+    why: str
+    is_final: bool
+
+
+def visible_to(user: User) -> QuerySet[AnalysisRequest]:
+    """Return the requests that `user` may read, newest first, ready for listing."""
+    rows = AnalysisRequest.objects.select_related(*_RELATED).prefetch_related(*_PREFETCHED)
+    if allows(user, Permission.REQUEST_READ):  # auditors read all
+        return rows.order_by("-id")
+    member = Q(grant__project__members__user=user, grant__project__members__ended_at=None)
+    steward = Q(grant__dataset__stewards__user=user, grant__dataset__stewards__ended_at=None) & ~Q(
+        status__in=[Status.DRAFT, Status.READY]
+    )
+    return rows.filter(Q(author=user) | member | steward).distinct().order_by("-id")
+
+
+def detail(key: str, user: User) -> AnalysisRequest:
+    """Return one request that `user` may read, or raise NotFound."""
+    analysis = (
+        AnalysisRequest.objects.select_related(*_RELATED, "mock_job", "decided_by", "revision__version")
+        .prefetch_related(*_PREFETCHED, "comments__author", "revisions")
+        .filter(pk=key)
+        .first()
+    )
+    if analysis is None or not allows(user, Permission.REQUEST_READ, on=analysis):
+        raise NotFound("There is no such request that you can see.")
+    return analysis
+
+
+def queue(user: User) -> QuerySet[AnalysisRequest]:
+    """Return the requests that wait for a decision and that `user` may decide on, oldest first."""
+    mine = Q(grant__dataset__stewards__user=user, grant__dataset__stewards__ended_at=None)
+    rows = AnalysisRequest.objects.filter(mine, status=Status.IN_REVIEW)
+    rows = rows.exclude(author=user).exclude(grant__project__members__user=user)
+    return rows.select_related(*_RELATED).prefetch_related(*_PREFETCHED).distinct().order_by("submitted_at", "id")
+
+
+def held_releases(user: User) -> QuerySet[AnalysisRequest]:
+    """Return the requests whose answer waits for a release by `user`."""
+    mine = Q(grant__dataset__stewards__user=user, grant__dataset__stewards__ended_at=None)
+    rows = AnalysisRequest.objects.filter(mine, releases__status=ReleaseStatus.AWAITING_REVIEW)
+    return rows.exclude(grant__project__members__user=user).select_related(*_RELATED).distinct().order_by("id")
+
+
+def your_turn(user: User) -> QuerySet[AnalysisRequest]:
+    """Return the author's own requests that wait for the author."""
+    states = [Status.DRAFT, Status.READY, Status.CHANGES_REQUESTED]
+    rows = AnalysisRequest.objects.filter(author=user, status__in=states)
+    return rows.select_related(*_RELATED).prefetch_related(*_PREFETCHED).order_by("-id")
+
+
+def reviewers_of(analysis: AnalysisRequest) -> list[User]:
+    """Return who may decide on a request: the dataset's stewards who are not on the project."""
+    stewards = analysis.dataset.stewards.filter(ended_at=None, user__is_active=True).select_related("user")
+    found = {row.user_id: row.user for row in stewards if is_separate(analysis, row.user)}
+    return list(found.values())
+
+
+def may_decide(analysis: AnalysisRequest, user: User) -> bool:
+    """Answer whether the decision buttons are shown; the same table and guard that the action enforces."""
+    return (
+        analysis.status == Status.IN_REVIEW
+        and allows(user, Permission.REQUEST_REVIEW, on=analysis)
+        and is_separate(analysis, user)
+    )
+
+
+def may_undo(analysis: AnalysisRequest, user: User, now: datetime) -> bool:
+    """Answer whether `user` can still take back their own approval."""
+    job = analysis.job
+    return (
+        analysis.status == Status.APPROVED
+        and analysis.decided_by_id == user.pk
+        and job is not None
+        and now < job.not_before
+        and jobs.public_status(job, now) == "queued"
+    )
+
+
+def verdict_for(grant: AccessGrant, specification: Specification) -> tuple[Rules | None, Verdict]:
+    """Return the dataset's active rules, if any, and what they say of a priced request."""
+    policy = AccessPolicy.objects.filter(dataset=grant.dataset_id, activated_at__isnull=False, ended_at=None).first()
+    rules = policy and Rules(
+        policy.pk, policy.number, policy.auto_rho, policy.auto_rho_per_month, policy.max_rho, policy.allows_unknown_keys
+    )
+    used = _auto_rho_used(grant) if rules else 0
+    unknown = specification.has_unknown_keys
+    return rules or None, assess(specification.loss, has_unknown_keys=unknown, auto_rho_used=used, rules=rules or None)
+
+
+def _auto_rho_used(grant: AccessGrant) -> int:
+    since = timezone.now() - timedelta(days=30)
+    by_policy = AnalysisRequest.objects.filter(
+        grant=grant, status=Status.APPROVED, decided_by=None, decided_at__gte=since, job__isnull=False
+    )
+    return by_policy.aggregate(total=Sum("revision__rho"))["total"] or 0
+
+
+def earlier_releases(analysis: AnalysisRequest) -> QuerySet[AnalysisRequest]:
+    """Return the requests on the same dataset whose answers are out, newest first, for the decision page."""
+    rows = AnalysisRequest.objects.filter(grant__dataset=analysis.grant.dataset_id)
+    rows = rows.filter(releases__status=ReleaseStatus.RELEASED).exclude(pk=analysis.pk)
+    return rows.select_related("author", "revision", "grant__project").distinct().order_by("-id")
+
+
+_FINISHED = {
+    ReleaseStatus.RELEASED: Progress("released", "Released", "The answer is here for the project's members.", True),
+    ReleaseStatus.AWAITING_REVIEW: Progress(
+        "held", "Held for release", "A right ended while it ran, so the owner looks at the answer first.", False
+    ),
+    ReleaseStatus.REJECTED: Progress("kept_back", "Kept back", "The owner kept the answer back; its loss stays spent.", True),
+    ReleaseStatus.REVOKED: Progress("release_revoked", "Release revoked", "The released answer was taken back.", True),
+    ReleaseStatus.QUARANTINED: Progress("running", "Running", "A worker is computing the answer.", False),
+}
+_RUNNING = {
+    "queued": Progress("queued", "Approved, queued", "Its loss is reserved; a worker will take it up.", False),
+    "running": Progress("running", "Running", "A worker is computing the answer.", False),
+    "finished": Progress("running", "Running", "A worker is computing the answer.", False),
+    "failed": Progress("failed", "Failed", "It ended without an answer; if data was read, its loss stays spent.", True),
+}
+
+
+def progress(analysis: AnalysisRequest, now: datetime) -> Progress:
+    """Derive where a request stands from its own state, its job and its release."""
+    if analysis.status != Status.APPROVED:
+        state = analysis.state
+        why = " ".join(analysis.reasons) or _CODES.get(analysis.status_code, state.meaning)
+        return Progress(analysis.status, state.label, why, state.is_final)
+    release = next(iter(analysis.releases.all()), None)
+    if release is not None and (release.released_at is None or release.released_at <= now):
+        return _FINISHED[ReleaseStatus(release.status)]
+    return _RUNNING[jobs.public_status(analysis.job, now)] if analysis.job else _RUNNING["queued"]
+
+
+_CODES = {
+    "insufficient_budget": "The budget no longer covers it. More may be allocated, or it may be asked with a smaller ε.",
+    "approval_undone": "The approval was taken back within the undo window; it waits for a decision again.",
+    "approval_expired": "It was approved but not run in time, so its reservation was given back.",
+    "no_worker_finished": "No worker could finish it before data was read, so its reservation was given back.",
+}
+
+

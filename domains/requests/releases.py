@@ -1,0 +1,148 @@
+"""How answers leave: the ledger's bytes, after the checkpoint that covers their charge is witnessed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from domains.audit.checkpoints import witness
+from domains.audit.events import Event
+from domains.audit.receipts import receipt as audit_receipt
+from domains.audit.recorder import record
+from domains.base import move
+from domains.errors import IllegalMove, InvalidInput, NotFound
+from domains.ledger import queries as books
+from domains.notices.outbox import tell
+from domains.people.models import User
+from domains.people.permissions import Permission, allows, require
+from domains.projects.rights import grant_usable
+from domains.requests.guards import require_separate
+from domains.requests.lifecycle import ReleaseStatus
+from domains.requests.models import AnalysisRequest, Release
+from privacy.query.answer import Answer
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a member of the project sees: the released bytes, parsed, and the receipt that proves them."""
+
+    release: Release
+    answer: Answer
+    payload: bytes
+
+
+def conclude(analysis: AnalysisRequest, *, charge_id: str, sha256: str) -> Release:
+    """Quarantine an answer and, if every right still holds, release it.
+
+    Called inside the finishing transaction, after `witness()` has put the checkpoint that covers the charge
+    on disk outside the database: only what is already durable may be witnessed.
+    """
+    release = Release.objects.create(analysis=analysis, charge_id=charge_id, sha256=sha256)
+    if grant_usable(analysis.grant, analysis.author, timezone.now()).ok:
+        return _let_out(release, actor="system", person=None)
+    move(release, ReleaseStatus.AWAITING_REVIEW)
+    record(Event.RELEASE_HELD, by="system", on=release, analysis=analysis.pk, sha256=sha256)
+    owners = [row.user for row in analysis.dataset.stewards.filter(ended_at=None).select_related("user")]
+    text = f"The answer to “{analysis.title}” needs your release: a right ended while it ran."
+    tell(owners, Event.RELEASE_HELD, text, f"/requests/{analysis.pk}/")
+    return release
+
+
+def _let_out(release: Release, *, actor: User | str, person: User | None) -> Release:
+    analysis = release.analysis
+    at = analysis.job.due_at if analysis.job is not None and person is None else timezone.now()
+    index = record(
+        Event.RESULT_RELEASED,
+        by=actor,
+        on=release,
+        analysis=analysis.pk,
+        revision=analysis.revision.sha256,
+        sha256=release.sha256,
+        rho=analysis.revision.rho,
+        delta=analysis.revision.delta,
+        repeat=release.is_repeat,
+    )
+    move(release, ReleaseStatus.RELEASED, released_at=at, released_by=person, audit_index=index)
+    text = f"The answer to “{analysis.title}” is here."
+    tell([analysis.author], Event.RESULT_RELEASED, text, f"/requests/{analysis.pk}/result/")
+    return release
+
+
+def release_repeat(analysis: AnalysisRequest, earlier: Release) -> Release:
+    """Release stored bytes again for another request of the same grant, at no charge."""
+    release = Release.objects.create(
+        analysis=analysis, charge_id=earlier.charge_id, sha256=earlier.sha256, is_repeat=True
+    )
+    return _let_out(release, actor="system", person=None)
+
+
+def repeatable(repeat_key: str) -> Release | None:
+    """Return the release, RELEASED still, of a charge with this repeat key, or None.
+
+    The key contains the grant, so an answer is only ever repeated inside the grant that paid for it.
+    """
+    charge = books.find_repeat(repeat_key)
+    if charge is None:
+        return None
+    return Release.objects.filter(charge_id=charge.id, status=ReleaseStatus.RELEASED, is_repeat=False).first()
+
+
+def release_held(release: Release, *, sha256: str, by: User) -> None:
+    """Release an answer that was held back; `sha256` names the exact bytes that were looked at."""
+    witness()
+    with transaction.atomic(durable=True):
+        _release_held(release, sha256, by)
+
+
+def _release_held(release: Release, sha256: str, by: User) -> None:
+    require(by, Permission.RESULT_RELEASE, on=release)
+    require_separate(release.analysis, by)
+    if sha256 != release.sha256:
+        raise IllegalMove("These are not the bytes that you looked at.", code="stale")
+    if release.status != ReleaseStatus.AWAITING_REVIEW:
+        raise IllegalMove(f"This release is {release.state.label.lower()}.")
+    _let_out(release, actor=by, person=by)
+
+
+@transaction.atomic(durable=True)
+def reject(release: Release, *, reason: str, by: User) -> None:
+    """Keep an answer back for good; its loss stays spent."""
+    require(by, Permission.RESULT_RELEASE, on=release)
+    require_separate(release.analysis, by)
+    if not reason.strip():
+        raise InvalidInput("Say why: the author sees your reason.", code="reason_missing")
+    move(release, ReleaseStatus.REJECTED)
+    AnalysisRequest.objects.filter(pk=release.analysis_id).update(reasons=[reason.strip()])
+    record(Event.RELEASE_REJECTED, by=by, on=release, analysis=release.analysis_id)
+    text = f"The answer to “{release.analysis.title}” was kept back."
+    tell([release.analysis.author], Event.RELEASE_REJECTED, text, f"/requests/{release.analysis_id}/")
+
+
+def result(analysis: AnalysisRequest, *, by: User) -> Result:
+    """Return the released answer for a member of the project; a held one only for those who may release it."""
+    release = analysis.releases.first()
+    held = release is not None and release.status == ReleaseStatus.AWAITING_REVIEW
+    if held and allows(by, Permission.RESULT_RELEASE, on=analysis):
+        return _read(release)
+    require(by, Permission.RESULT_READ, on=analysis)
+    if release is None or release.status != ReleaseStatus.RELEASED or release.released_at > timezone.now():
+        raise NotFound("There is no released result yet.", code="no_result")
+    return _read(release)
+
+
+def _read(release: Release) -> Result:
+    payload = books.answer(release.charge_id)
+    if payload is None:
+        raise NotFound("There is no released result yet.", code="no_result")
+    return Result(release, Answer.from_bytes(payload), payload)
+
+
+def receipt(analysis: AnalysisRequest, *, by: User) -> dict[str, Any]:
+    """Return what proves the release offline: leaf, inclusion proof and signed checkpoint, with the answer's hash."""
+    found = result(analysis, by=by)
+    if found.release.audit_index is None:
+        raise NotFound("There is no released result yet.", code="no_result")
+    return audit_receipt(found.release.audit_index)

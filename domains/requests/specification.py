@@ -1,0 +1,117 @@
+"""What exactly would run and what it costs: from SQL and ε to a value whose hash an approval binds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from domains.catalog.models import DatasetVersion
+from domains.errors import InvalidInput
+from domains.projects.models import AccessGrant
+from privacy.loss import DELTA_UNIT, Loss, rho_of
+from privacy.query.parse import parse
+from privacy.query.plan import Plan
+from privacy.query.price import Pricing, price
+
+# Names what would compute it; a change of how plans run must change this, so that old approvals do not fit.
+ENGINE = "gridhouse-query/1 opendp/0.16 duckdb"
+# A request that groups by unknown keys takes this share of the population's delta for its threshold.
+THRESHOLD_SHARE = 200
+MOST_EPSILON = Decimal(10)
+
+
+@dataclass(frozen=True)
+class Specification:
+    """A parsed, priced question about one dataset version under one grant."""
+
+    sql: str
+    epsilon: Decimal
+    version: DatasetVersion
+    plan: Plan
+    pricing: Pricing
+    grant_id: str
+
+    @property
+    def loss(self) -> Loss:
+        return self.pricing.loss
+
+    @property
+    def has_unknown_keys(self) -> bool:
+        return self.loss.delta > 0
+
+    def job_spec(self) -> dict[str, Any]:
+        """Return what a worker's child needs; public values only."""
+        return {
+            "plan": self.plan.to_dict(),
+            "table": self.version.table().to_dict(),
+            "loss": {"rho": self.loss.rho, "delta": self.loss.delta},
+            "tick": str(self.version.dataset.tick),
+            "declared_rows": self.version.declared_rows,
+            "version": self.version.pk,
+            "engine": ENGINE,
+        }
+
+    def sha256(self) -> str:
+        """Hash everything that an approval is about; a worker compares it again before it opens data."""
+        return digest({"sql": self.sql, "grant": self.grant_id, "epsilon": str(self.epsilon), **self.job_spec()})
+
+    def repeat_key(self) -> str:
+        """Hash what makes an answer the same answer: grant, normalised plan, version and loss."""
+        return digest(
+            {
+                "grant": self.grant_id,
+                "plan": self.plan.sha256(),
+                "version": self.version.pk,
+                "loss": [self.loss.rho, self.loss.delta],
+                "engine": ENGINE,
+            }
+        )
+
+
+def digest(value: dict[str, Any]) -> str:
+    """Return the SHA-256, in hexadecimal, of a value's canonical JSON."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def parse_epsilon(text: str) -> Decimal:
+    """Read an ε: a positive decimal of at most 6 places, at most 10; raise InvalidInput with the remedy."""
+    try:
+        epsilon = Decimal(str(text).strip())
+    except InvalidOperation:
+        raise InvalidInput(f"ε must be a decimal number such as 0.1, not “{str(text)[:20]}”.", code="epsilon_invalid") from None
+    if not epsilon.is_finite() or epsilon <= 0:
+        raise InvalidInput("ε must be above 0: a smaller ε costs less and is less exact.", code="epsilon_invalid")
+    if epsilon > MOST_EPSILON:
+        raise InvalidInput(f"ε must be at most {MOST_EPSILON}.", code="epsilon_invalid")
+    if epsilon != epsilon.quantize(Decimal("0.000001")):
+        raise InvalidInput("ε may have at most six decimal places.", code="epsilon_invalid")
+    return epsilon.normalize()
+
+
+def specify(grant: AccessGrant, version: DatasetVersion, *, sql: str, epsilon: str) -> Specification:
+    """Parse and price; raise QueryRejected or InvalidInput. Reads public metadata only, and runs in the web process."""
+    amount = parse_epsilon(epsilon)
+    population = grant.dataset.population
+    table = version.table()
+    plan = parse(sql, table)
+    pricing = price(
+        plan,
+        table,
+        rho=rho_of(float(amount), population.conversion_delta),
+        delta=int(population.delta * DELTA_UNIT) // THRESHOLD_SHARE,
+        tick=grant.dataset.tick,
+        declared_rows=version.declared_rows,
+    )
+    return Specification(sql.strip(), amount, version, plan, pricing, grant.pk)
+
+
+def current_version(grant: AccessGrant) -> DatasetVersion:
+    """Return the version that a new revision would be pinned to, or raise InvalidInput."""
+    version = grant.dataset.current
+    if version is None:
+        raise InvalidInput("This dataset has no published version to ask.", code="dataset_not_published")
+    return version

@@ -1,0 +1,33 @@
+"""Every address of the node. The order is the order of the menu."""
+
+from django.urls import include, path
+
+from portal.admin import site
+from portal.web import (
+    accounts,
+    audit,
+    budgets,
+    catalogue,
+    health,
+    home,
+    notices,
+    people,
+    projects,
+    queue,
+    requests,
+    results,
+)
+
+MODULES = (home, catalogue, projects, requests, results, queue, budgets, audit, notices, people, accounts, health)
+
+urlpatterns = [
+    *(pattern for module in MODULES for pattern in module.urlpatterns),
+    path("account/", include("allauth.account.urls")),
+    path("account/2fa/", include("allauth.mfa.urls")),
+    path("api/v1/", include("portal.api.urls")),
+    path("admin/", site.urls),
+]
+
+handler403 = "portal.web.problems.forbidden"
+handler404 = "portal.web.problems.not_found"
+handler500 = "portal.web.problems.server_error"
