@@ -1,0 +1,207 @@
+"""Whether a plan may be priced and run against a declared table: types, keys, names and sizes.
+
+The parser calls this, and so does the engine again when it is handed a plan: it trusts no stored one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from privacy.errors import QueryRejected
+from privacy.query import refuse
+from privacy.query.plan import ARITHMETIC, COMPARISONS, Expr, Plan, invalid_plan
+from privacy.query.types import Checker, Typed, mismatch
+from privacy.schema import Column, Kind, Table
+from privacy.unit import PrivacyUnit
+
+MAX_CELLS = 100_000
+MAX_OUTPUTS = 50
+MAX_KEYS = 8
+MAX_CODED_RANGE = 1_000
+MAX_NODES = 2_000
+
+
+@dataclass(frozen=True)
+class Key:
+    """One grouping column; `codes` are its public values, or None where they are not known beforehand.
+
+    `has_unknown` adds one group for rows where the column is missing.
+    """
+
+    column: Column
+    codes: tuple[str | int | bool, ...] | None
+    has_unknown: bool
+
+    @property
+    def size(self) -> int:
+        """Return the number of public values, the group for missing ones included."""
+        return len(self.codes or ()) + self.has_unknown
+
+    @property
+    def values(self) -> tuple[str | int | bool | None, ...]:
+        """Return the public values in their declared order, the group for missing ones last."""
+        return (*(self.codes or ()), *((None,) if self.has_unknown else ()))
+
+
+def key_of(column: Column) -> Key:
+    """Return how `column` can be grouped by; refuse columns that have too many or no public values."""
+    if column.kind is Kind.BOOLEAN:
+        return Key(column, (False, True), column.nullable)
+    if column.codes:
+        return Key(column, column.codes, column.nullable)
+    if column.kind is Kind.TEXT:
+        return Key(column, None, column.nullable)
+    if column.kind is Kind.INTEGER and column.lower is not None and column.upper is not None:
+        low, high = int(column.lower), int(column.upper)
+        if column.step == 1 and high - low < MAX_CODED_RANGE:
+            return Key(column, tuple(range(low, high + 1)), column.nullable)
+    raise QueryRejected(
+        "group_unbounded",
+        "GROUP BY",
+        f'"{column.name}" has no public list of values.',
+        "Group by a category, a truth value, text, or an integer with a code list or a short declared range.",
+    )
+
+
+def keys_of(plan: Plan, table: Table) -> tuple[Key, ...]:
+    """Return the plan's grouping columns as keys."""
+    keys = []
+    for name in plan.keys:
+        column = table.find(name)
+        if column is None or column.name != name:
+            raise refuse.unknown_column(name, "GROUP BY")
+        keys.append(key_of(column))
+    return tuple(keys)
+
+
+def check_plan(plan: Plan, table: Table) -> None:
+    """Refuse a plan that is not total, not typed, too wide, or computes no aggregate."""
+    if plan.table != table.name:
+        raise refuse.unknown_table(table.name)
+    _check_size(plan)
+    cells = 1
+    for key in keys_of(plan, table):
+        cells *= 1 if key.codes is None else key.size
+        if cells > MAX_CELLS:
+            raise QueryRejected(
+                "too_many_cells",
+                "GROUP BY",
+                f"These columns make more than {MAX_CELLS} groups.",
+                "Group by fewer columns, or by ones with shorter code lists.",
+            )
+    if plan.where is not None:
+        Checker(table, "WHERE").truth(plan.where)
+    for aggregate in plan.aggregates:
+        _check_aggregate(aggregate.fn, aggregate.arg, table)
+        if aggregate.filter is not None:
+            Checker(table, "FILTER").truth(aggregate.filter)
+    _check_answer(plan, table)
+
+
+def _check_size(plan: Plan) -> None:
+    """Refuse a plan with no aggregate, or with too many parts."""
+    if not plan.aggregates:
+        raise refuse.no_aggregate()
+    if len(plan.outputs) > MAX_OUTPUTS or len(plan.aggregates) > MAX_OUTPUTS or len(plan.keys) > MAX_KEYS:
+        raise QueryRejected(
+            "too_many_columns",
+            "SELECT",
+            f"A query has at most {MAX_OUTPUTS} columns and {MAX_KEYS} grouping columns.",
+            "Split the question into several queries.",
+        )
+    if len(set(plan.keys)) != len(plan.keys):
+        raise invalid_plan()
+    names = [output.name.lower() for output in plan.outputs]
+    if len(set(names)) != len(names):
+        raise QueryRejected(
+            "duplicate_name", "SELECT", "Two columns of the answer share a name.", "Name each with AS."
+        )
+    if any(not name or len(name) > 128 or not name.isprintable() for name in names):
+        raise QueryRejected("bad_name", "SELECT", "A column's name cannot be shown.", "Choose a plain name.")
+
+
+def _check_aggregate(fn: str, arg: Expr | None, table: Table) -> None:
+    """Refuse an aggregate whose argument it cannot take."""
+    if (fn in ("sum", "mean") and arg is None) or (fn == "units" and arg is not None):
+        raise invalid_plan()
+    if fn == "units" and table.unit.column is None:
+        raise invalid_plan()
+    if arg is None:
+        return
+    checker = Checker(table, "SELECT")
+    if fn == "count":
+        checker.check(arg)
+        return
+    require_bounds(checker.number(arg))
+
+
+def require_bounds(typed: Typed) -> None:
+    """Refuse a sum or mean of what has no public bounds."""
+    if typed.bounds is None:
+        raise QueryRejected(
+            "unbounded",
+            "SELECT",
+            "A sum or mean needs public bounds, and this expression has none.",
+            "Bound it yourself: LEAST(GREATEST(column, 0), 100).",
+        )
+
+
+def _check_answer(plan: Plan, table: Table) -> None:
+    """Refuse outputs, HAVING and ORDER BY that are not formulas over the answer."""
+    keys = keys_of(plan, table)
+    for output in plan.outputs:
+        if _post_kind(output.expr, plan, keys, "SELECT") == "key" and output.expr.op != "key":
+            mismatch("SELECT", "A grouping column stands for itself in the answer.")
+        if not any(node.op in ("key", "agg") for node in output.expr.walk()):
+            raise refuse.no_aggregate()
+        if _post_kind(output.expr, plan, keys, "SELECT") == "truth":
+            mismatch("SELECT", "A condition cannot be a column of the answer.")
+    if plan.having is not None and _post_kind(plan.having, plan, keys, "HAVING") != "truth":
+        mismatch("HAVING", "HAVING needs a condition.")
+    for order in plan.order:
+        if _post_kind(order.expr, plan, keys, "ORDER BY") == "truth":
+            mismatch("ORDER BY", "ORDER BY needs a figure or a grouping column.")
+
+
+def _post_kind(expr: Expr, plan: Plan, keys: tuple[Key, ...], clause: str) -> str:
+    """Return whether a formula over the answer is a "number", a "truth" or a "key"."""
+    if expr.op in ("key", "agg"):
+        pool = len(plan.keys) if expr.op == "key" else len(plan.aggregates)
+        if expr.args or not (expr.value or "").isascii() or not (expr.value or "").isdigit():
+            raise invalid_plan()
+        if int(expr.value or 0) >= pool:
+            raise invalid_plan()
+        return "key" if expr.op == "key" else "number"
+    kinds = [_post_kind(arg, plan, keys, clause) for arg in expr.args]
+    if expr.op == "num":
+        Checker(_NO_TABLE, clause).check(expr)
+        return "number"
+    if expr.op in ("text", "bool", "null"):
+        return "key"
+    if (expr.op == "neg" and kinds == ["number"]) or (expr.op in ARITHMETIC and kinds == ["number"] * 2):
+        return "number"
+    if (
+        expr.op in ("and", "or", "not")
+        and set(kinds) == {"truth"}
+        and (len(kinds) == 1) == (expr.op == "not")
+    ):
+        return "truth"
+    if expr.op in COMPARISONS and len(kinds) == 2 and _comparable(expr, kinds):
+        return "truth"
+    if expr.op == "in" and len(kinds) >= 2 and _comparable(Expr("eq", expr.args), kinds):
+        return "truth"
+    if expr.op == "isnull" and len(kinds) == 1 and kinds[0] != "truth":
+        return "truth"
+    raise refuse.unknown_function(f"{expr.op.upper()} on the answer's figures", clause)
+
+
+def _comparable(expr: Expr, kinds: list[str]) -> bool:
+    """Say whether figures are compared with figures, or grouping columns with literals."""
+    if "truth" in kinds:
+        return False
+    if "key" not in kinds:
+        return True
+    return expr.op == "eq" and all(arg.op in ("key", "text", "num", "bool", "null") for arg in expr.args)
+
+
+_NO_TABLE = Table("answer", (Column("answer", Kind.TEXT),), PrivacyUnit(None, 1, 1), 1)

@@ -1,0 +1,417 @@
+"""What each expression can be: its kind, and public bounds on its value, from the declared schema alone.
+
+Every operation is total: it cannot raise, stall or read the outside whatever a row holds. Where totality
+depends on a value (a divisor, a root, a logarithm), the public bounds must prove it. Bounds are exact
+fractions; an end of None means unbounded. The last clamp before summing enforces them whatever the floats do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from typing import NoReturn
+
+from privacy.errors import QueryRejected
+from privacy.query.plan import ARITHMETIC, COMPARISONS, FUNCTIONS, LEAVES, Expr
+from privacy.schema import Column, Kind, Table
+
+NUMBER, TEXT, BOOL, DATE, NULL = "number", "text", "truth value", "date", "unknown"
+DATE_PARTS = {"year": (1, 9999), "quarter": (1, 4), "month": (1, 12), "day": (1, 31), "weekday": (0, 6)}
+MAX_SIZE = Fraction(10) ** 15
+MAX_TEXT = 200
+MAX_LIST = 1_000
+MAX_WILDCARDS = 4
+FINEST = Fraction(1, 10**6)
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What an expression can be; `step` is the grid its values lie on, where one is known."""
+
+    kind: str
+    lower: Fraction | None = None
+    upper: Fraction | None = None
+    step: Fraction | None = None
+    is_nullable: bool = False
+    codes: tuple[str | int, ...] = ()
+
+    @property
+    def bounds(self) -> tuple[Fraction, Fraction] | None:
+        """Return both bounds, or None where either end is open."""
+        return None if self.lower is None or self.upper is None else (self.lower, self.upper)
+
+
+def mismatch(clause: str, message: str) -> NoReturn:
+    """Refuse an operation on the wrong kind of value."""
+    raise QueryRejected("type_mismatch", clause, message, "Compare like with like, and compute with numbers.")
+
+
+def column_type(column: Column) -> Typed:
+    """Return what a declared column can be once it was read through its declaration."""
+    nullable = column.nullable
+    if column.kind is Kind.CATEGORY and not column.has_number_codes:
+        return Typed(TEXT, is_nullable=nullable, codes=column.codes)
+    if column.kind in (Kind.CATEGORY, Kind.INTEGER) and column.codes:
+        numbers = [Fraction(code) for code in column.codes]
+        return Typed(NUMBER, min(numbers), max(numbers), Fraction(1), nullable, column.codes)
+    if column.kind in (Kind.INTEGER, Kind.DECIMAL):
+        lower, upper = (None if end is None else Fraction(end) for end in (column.lower, column.upper))
+        return Typed(NUMBER, lower, upper, Fraction(column.step), nullable)
+    return Typed({Kind.BOOLEAN: BOOL, Kind.DATE: DATE}.get(column.kind, TEXT), is_nullable=nullable)
+
+
+class Checker:
+    """Types the expressions of one clause against one table."""
+
+    def __init__(self, table: Table, clause: str) -> None:
+        self.table = table
+        self.clause = clause
+
+    def check(self, expr: Expr) -> Typed:
+        """Return what `expr` can be; raise QueryRejected where it is not total or not of one kind."""
+        if expr.op in LEAVES:
+            return self._leaf(expr)
+        if expr.op == "case":
+            return self._case(expr)
+        args = [self.check(arg) for arg in expr.args]
+        if expr.op in ARITHMETIC or expr.op in ("neg", *FUNCTIONS):
+            return self._sized(self._number(expr, args))
+        if expr.op in COMPARISONS:
+            self._arity(args, 2)
+            return self._comparison(expr, args)
+        return self._logic(expr, args)
+
+    def number(self, expr: Expr) -> Typed:
+        """Return the type of an expression that must be a number."""
+        typed = self.check(expr)
+        if typed.kind not in (NUMBER, NULL):
+            mismatch(self.clause, f"A number is needed here, not a {typed.kind}.")
+        return typed
+
+    def truth(self, expr: Expr) -> Typed:
+        """Return the type of an expression that must be true or false."""
+        typed = self.check(expr)
+        if typed.kind not in (BOOL, NULL):
+            mismatch(self.clause, f"A condition is needed here, not a {typed.kind}.")
+        return typed
+
+    def _arity(self, args: Sequence[object], least: int, most: int | None = None) -> None:
+        """Refuse a wrong number of operands."""
+        if not least <= len(args) <= (least if most is None else most):
+            mismatch(self.clause, "A function has the wrong number of arguments.")
+
+    def _leaf(self, expr: Expr) -> Typed:
+        """Return the type of a column or a literal."""
+        value = expr.value
+        if expr.args or (value is None) != (expr.op == "null"):
+            mismatch(self.clause, "A literal is malformed.")
+        if expr.op == "col":
+            column = self.table.find(value or "")
+            if column is None:
+                raise QueryRejected(
+                    "unknown_column",
+                    self.clause,
+                    f'There is no declared column "{value}".',
+                    "Use a column listed on the dataset's page; quote names that hold a dot.",
+                )
+            return column_type(column)
+        return self._literal(expr.op, value or "")
+
+    def _literal(self, op: str, value: str) -> Typed:
+        """Return the type of a literal after checking that it is one."""
+        if op == "num":
+            return self._sized(self._number_literal(value))
+        if op == "text":
+            if len(value) > MAX_TEXT or (value and not value.isprintable()):
+                mismatch(self.clause, f"A text may have at most {MAX_TEXT} printable characters.")
+            return Typed(TEXT, codes=(value,))
+        if op == "date":
+            try:
+                date.fromisoformat(value)
+            except ValueError:
+                mismatch(self.clause, "A date is written DATE 'YYYY-MM-DD'.")
+            return Typed(DATE)
+        if op == "bool" and value not in ("true", "false"):
+            mismatch(self.clause, "A truth value is TRUE or FALSE.")
+        return Typed(BOOL) if op == "bool" else Typed(NULL, is_nullable=True)
+
+    def _number_literal(self, value: str) -> Typed:
+        """Return the type of a number, exact and on its own decimal grid."""
+        try:
+            exact = Decimal(value)
+        except InvalidOperation:
+            mismatch(self.clause, "A number is malformed.")
+        exponent = exact.as_tuple().exponent
+        if (
+            not exact.is_finite()
+            or not isinstance(exponent, int)
+            or abs(exact.adjusted()) > 18
+            or exponent < -18
+        ):
+            mismatch(
+                self.clause, "A number is zero or between 1e-18 and 1e15 in size, with at most 18 decimals."
+            )
+        number = Fraction(exact)
+        return Typed(NUMBER, number, number, Fraction(1, 10 ** max(0, -exponent)))
+
+    def _sized(self, typed: Typed) -> Typed:
+        """Refuse numbers so large that a double would lose whole units, and drop a grid that is too fine."""
+        if any(end is not None and abs(end) > MAX_SIZE for end in (typed.lower, typed.upper)):
+            raise QueryRejected(
+                "too_large",
+                self.clause,
+                "A value in this expression can exceed 10^15 in size.",
+                "Divide by a constant, or bound a part with LEAST and GREATEST.",
+            )
+        step = typed.step
+        return replace(typed, step=None) if step is not None and step < FINEST else typed
+
+    def _case(self, expr: Expr) -> Typed:
+        """Return the type of CASE: conditions, results of one kind, otherwise."""
+        if len(expr.args) < 3 or len(expr.args) % 2 == 0:
+            mismatch(self.clause, "A CASE needs WHEN, THEN and an end.")
+        for condition in expr.args[:-1:2]:
+            self.truth(condition)
+        results = [self.check(arg) for arg in (*expr.args[1:-1:2], expr.args[-1])]
+        return self._sized(self._merge(results))
+
+    def _merge(self, results: Sequence[Typed]) -> Typed:
+        """Return the type that holds any of `results`."""
+        kinds = {typed.kind for typed in results} - {NULL}
+        if len(kinds) > 1:
+            mismatch(self.clause, f"Results of different kinds: {' and '.join(sorted(kinds))}.")
+        known = [typed for typed in results if typed.kind != NULL]
+        nullable = any(typed.is_nullable for typed in results)
+        if not known:
+            return Typed(NULL, is_nullable=True)
+        lowers, uppers = [typed.lower for typed in known], [typed.upper for typed in known]
+        codes = tuple(code for typed in known for code in typed.codes) if all(t.codes for t in known) else ()
+        return Typed(
+            known[0].kind,
+            _extreme(min, lowers),
+            _extreme(max, uppers),
+            _common_step([typed.step for typed in known]),
+            nullable,
+            codes,
+        )
+
+    def _number(self, expr: Expr, args: list[Typed]) -> Typed:
+        """Return the type of arithmetic and of functions that give numbers."""
+        if expr.op in DATE_PARTS:
+            self._arity(args, 1)
+            if args[0].kind != DATE:
+                mismatch(self.clause, f"{expr.op.upper()} needs a date.")
+            low, high = DATE_PARTS[expr.op]
+            return Typed(NUMBER, Fraction(low), Fraction(high), Fraction(1), args[0].is_nullable)
+        if expr.op == "number":
+            self._arity(args, 1)
+            return self._to_number(args[0])
+        if expr.op == "coalesce":
+            self._arity(args, 1, 20)
+            return replace(self._merge(args), is_nullable=all(typed.is_nullable for typed in args))
+        if any(typed.kind not in (NUMBER, NULL) for typed in args):
+            mismatch(self.clause, "Arithmetic needs numbers.")
+        nullable = any(typed.is_nullable for typed in args)
+        if expr.op in ("greatest", "least"):
+            self._arity(args, 2, 20)
+            typed = _bounded_by(expr.op, args)
+            return replace(typed, is_nullable=all(arg.is_nullable for arg in args))
+        if expr.op in ARITHMETIC:
+            self._arity(args, 2)
+            return replace(self._arithmetic(expr.op, args[0], args[1]), is_nullable=nullable)
+        self._arity(args, 1)
+        return replace(self._function(expr, args[0]), is_nullable=nullable)
+
+    def _to_number(self, typed: Typed) -> Typed:
+        """Return the type of a conversion to a number: true is 1, text that is no number is unknown."""
+        if typed.kind == BOOL:
+            return Typed(NUMBER, Fraction(0), Fraction(1), Fraction(1), typed.is_nullable)
+        if typed.kind == DATE:
+            mismatch(self.clause, "A date is not a number; use YEAR, MONTH or DAY of it.")
+        return Typed(NUMBER, is_nullable=True) if typed.kind == TEXT else typed
+
+    def _arithmetic(self, op: str, left: Typed, right: Typed) -> Typed:
+        """Return bounds and grid of left op right."""
+        if op == "div":
+            return self._quotient(left, right)
+        step = _common_step([left.step, right.step])
+        if op == "mul":
+            step = None if left.step is None or right.step is None else left.step * right.step
+        ends = (left.bounds, right.bounds)
+        if op == "mul":
+            if ends[0] is None or ends[1] is None:
+                return Typed(NUMBER)
+            products = [x * y for x in ends[0] for y in ends[1]]
+            return Typed(NUMBER, min(products), max(products), step)
+        if op == "sub":
+            right = Typed(NUMBER, _negative(right.upper), _negative(right.lower))
+        return Typed(NUMBER, _plus(left.lower, right.lower), _plus(left.upper, right.upper), step)
+
+    def _quotient(self, left: Typed, right: Typed) -> Typed:
+        """Return the bounds of a quotient whose divisor is proved away from zero."""
+        divisor = right.bounds
+        away = divisor is not None and (divisor[0] >= FINEST or divisor[1] <= -FINEST)
+        if divisor is None or not away:
+            raise QueryRejected(
+                "may_divide_by_zero",
+                self.clause,
+                "The declared bounds do not keep this divisor away from zero.",
+                "Divide by a number, or by GREATEST(column, 1).",
+            )
+        if left.bounds is None:
+            return Typed(NUMBER)
+        quotients = [x / y for x in left.bounds for y in divisor]
+        return Typed(NUMBER, min(quotients), max(quotients))
+
+    def _function(self, expr: Expr, arg: Typed) -> Typed:
+        """Return bounds and grid of a function of one number."""
+        low, high = arg.lower, arg.upper
+        if expr.op == "neg":
+            return Typed(NUMBER, _negative(high), _negative(low), arg.step)
+        if expr.op == "abs":
+            if low is None or high is None:
+                return Typed(NUMBER, Fraction(0), None, arg.step)
+            inside = Fraction(0) if low <= 0 <= high else min(abs(low), abs(high))
+            return Typed(NUMBER, inside, max(abs(low), abs(high)), arg.step)
+        if expr.op in ("floor", "ceil", "round"):
+            return _whole(arg)
+        floor = Fraction(0) if expr.op == "sqrt" else FINEST
+        if low is None or high is None or low < floor:
+            needed = "0 or more" if expr.op == "sqrt" else "above 0"
+            raise QueryRejected(
+                "may_be_undefined",
+                self.clause,
+                f"The declared bounds do not keep the argument of {expr.op.upper()} {needed}.",
+                f"Write {expr.op.upper()}(GREATEST(column, 1)).",
+            )
+        return _root(low, high) if expr.op == "sqrt" else _logarithm(low, high)
+
+    def _comparison(self, expr: Expr, args: list[Typed]) -> Typed:
+        """Return the type of a comparison of two values of one kind."""
+        kinds = {typed.kind for typed in args} - {NULL}
+        if len(kinds) > 1:
+            mismatch(self.clause, f"A {args[0].kind} cannot be compared with a {args[1].kind}.")
+        if expr.op != "eq" and BOOL in kinds:
+            mismatch(self.clause, "Truth values have no order.")
+        self._check_codes(expr.args, args)
+        return Typed(BOOL, is_nullable=any(typed.is_nullable for typed in args))
+
+    def _check_codes(self, exprs: Sequence[Expr], args: Sequence[Typed]) -> None:
+        """Refuse a text that is compared with a category but is none of its declared codes."""
+        for own, typed in zip(exprs, args, strict=True):
+            if typed.kind != TEXT or own.op == "text" or not typed.codes:
+                continue
+            for other in exprs:
+                if other.op == "text" and other.value not in typed.codes:
+                    raise QueryRejected(
+                        "undeclared_code",
+                        self.clause,
+                        f"{other.value!r} is not one of the declared codes.",
+                        "Use a code from the column's public list, spelled as it is there.",
+                    )
+
+    def _logic(self, expr: Expr, args: list[Typed]) -> Typed:
+        """Return the type of AND, OR, NOT, IN, LIKE and IS NULL."""
+        nullable = any(typed.is_nullable for typed in args)
+        if expr.op == "isnull":
+            self._arity(args, 1)
+            return Typed(BOOL)
+        if expr.op == "in":
+            self._arity(args, 2, MAX_LIST + 1)
+            if any(arg.op not in LEAVES - {"col"} for arg in expr.args[1:]):
+                mismatch(self.clause, "IN needs a list of literals.")
+            return self._comparison(Expr("eq", expr.args), args)
+        if expr.op == "like":
+            self._arity(args, 1)
+            pattern = expr.value or ""
+            if args[0].kind not in (TEXT, NULL):
+                mismatch(self.clause, "LIKE needs text.")
+            if (
+                len(pattern) > MAX_TEXT
+                or pattern.count("%") > MAX_WILDCARDS
+                or not (pattern or " ").isprintable()
+            ):
+                mismatch(
+                    self.clause, f"A pattern has at most {MAX_WILDCARDS} % signs and {MAX_TEXT} characters."
+                )
+            return Typed(BOOL, is_nullable=nullable)
+        if expr.op not in ("and", "or", "not") or any(typed.kind not in (BOOL, NULL) for typed in args):
+            mismatch(self.clause, "AND, OR and NOT need conditions.")
+        self._arity(args, 1 if expr.op == "not" else 2, 1 if expr.op == "not" else MAX_LIST)
+        return Typed(BOOL, is_nullable=nullable)
+
+
+def _plus(left: Fraction | None, right: Fraction | None) -> Fraction | None:
+    """Return the sum of two ends, open where either is."""
+    return None if left is None or right is None else left + right
+
+
+def _negative(end: Fraction | None) -> Fraction | None:
+    """Return the mirrored end."""
+    return None if end is None else -end
+
+
+def _extreme(
+    choose: Callable[[list[Fraction]], Fraction], ends: Sequence[Fraction | None]
+) -> Fraction | None:
+    """Return the outermost end, open where any is."""
+    known = [end for end in ends if end is not None]
+    return choose(known) if len(known) == len(ends) else None
+
+
+def _common_step(steps: Sequence[Fraction | None]) -> Fraction | None:
+    """Return the coarsest grid that holds every one of the grids, or None where one is unknown."""
+    from math import gcd, lcm
+
+    result = Fraction(0)
+    for step in steps:
+        if step is None:
+            return None
+        scale = lcm(result.denominator, step.denominator)
+        result = Fraction(gcd(int(result * scale), int(step * scale)), scale)
+    return result or None
+
+
+def _bounded_by(op: str, args: Sequence[Typed]) -> Typed:
+    """Return the bounds of GREATEST or LEAST; an unknown argument is passed over by both."""
+    lowers = [arg.lower for arg in args]
+    uppers = [arg.upper for arg in args]
+    sure_lowers = [arg.lower for arg in args if arg.lower is not None and not arg.is_nullable]
+    sure_uppers = [arg.upper for arg in args if arg.upper is not None and not arg.is_nullable]
+    if op == "greatest":
+        upper = _extreme(max, uppers)
+        lower = max(sure_lowers) if sure_lowers else _extreme(min, lowers)
+    else:
+        lower = _extreme(min, lowers)
+        upper = min(sure_uppers) if sure_uppers else _extreme(max, uppers)
+    return Typed(NUMBER, lower, upper, _common_step([arg.step for arg in args]))
+
+
+def _whole(arg: Typed) -> Typed:
+    """Return the bounds of a rounding to whole numbers."""
+    lower = None if arg.lower is None else Fraction(arg.lower.__floor__())
+    upper = None if arg.upper is None else Fraction(arg.upper.__ceil__())
+    return Typed(NUMBER, lower, upper, Fraction(1))
+
+
+def _root(low: Fraction, high: Fraction) -> Typed:
+    """Return outward bounds of a square root."""
+    from math import isqrt
+
+    return Typed(
+        NUMBER, Fraction(isqrt(int(low * 10**12)), 10**6), Fraction(isqrt(int(high * 10**12)) + 1, 10**6)
+    )
+
+
+def _logarithm(low: Fraction, high: Fraction) -> Typed:
+    """Return outward bounds of a natural logarithm, to six decimals."""
+    from math import ceil, floor, log
+
+    return Typed(
+        NUMBER,
+        Fraction(floor(log(low) * 10**6) - 1, 10**6),
+        Fraction(ceil(log(high) * 10**6) + 1, 10**6),
+    )
