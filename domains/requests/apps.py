@@ -4,12 +4,3 @@ from django.apps import AppConfig
 class RequestsConfig(AppConfig):
     name = "domains.requests"
     label = "requests"
-
-    def ready(self) -> None:
-        from domains.jobs import handlers, sweeps
-        from domains.jobs.models import JobKind
-        from domains.requests import execution, upkeep
-
-        handlers.register(JobKind.QUERY, execution.run_query)
-        handlers.register(JobKind.MOCK_QUERY, execution.run_mock)
-        sweeps.register(upkeep.sweep)
