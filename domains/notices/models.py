@@ -2,6 +2,8 @@
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
+from django.utils import timezone
 
 from domains.base import Model
 
@@ -15,10 +17,15 @@ class Notice(Model):
     path = models.CharField(max_length=200)
     read_at = models.DateTimeField(null=True, blank=True)
     mailed_at = models.DateTimeField(null=True, blank=True)
+    mail_tries = models.PositiveSmallIntegerField(default=0)
+    mail_due_at = models.DateTimeField(default=timezone.now)  # not before; moved on by each try
 
     class Meta:
         ordering = ["-created_at"]
-        indexes = [models.Index(fields=["recipient", "read_at"], name="notice_unread")]
+        indexes = [
+            models.Index(fields=["recipient", "read_at"], name="notice_unread"),
+            models.Index(fields=["mail_due_at"], condition=Q(mailed_at__isnull=True), name="notice_unmailed"),
+        ]
 
     def __str__(self) -> str:
         return self.text

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 
 from domains.base import Model, paired
 from domains.people.permissions import NODE_ROLES, Permission, Role
@@ -34,7 +35,9 @@ class User(Model, AbstractBaseUser):
     institution = models.CharField(max_length=160, blank=True)
     is_active = models.BooleanField(default=True)
     deactivated_at = models.DateTimeField(null=True, blank=True)
-    deactivated_by = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    deactivated_by = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
@@ -45,7 +48,19 @@ class User(Model, AbstractBaseUser):
 
     class Meta:
         ordering = ["name"]
-        constraints = [paired("deactivated", "user")]
+        constraints = [
+            paired("deactivated", "user"),
+            models.CheckConstraint(condition=Q(email=Lower("email")), name="user_email_lower"),
+            models.CheckConstraint(
+                condition=Q(is_active=True, deactivated_at__isnull=True)
+                | Q(is_active=False, deactivated_at__isnull=False),
+                name="user_active_or_deactivated",
+            ),
+            models.CheckConstraint(
+                condition=Q(deactivated_by__isnull=True) | ~Q(deactivated_by=models.F("id")),
+                name="user_not_self_deactivated",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -69,7 +84,7 @@ class User(Model, AbstractBaseUser):
 
     def has_perm(self, perm: str, obj: object = None) -> bool:
         """Django's admin asks this; viewing is all that anyone may do there."""
-        return self.is_active and self.is_staff and perm.split(".")[-1].startswith("view_")
+        return self.is_active and self.is_staff and perm.rpartition(".")[2].startswith("view_")
 
     def has_module_perms(self, app_label: str) -> bool:
         return self.is_active and self.is_staff
@@ -94,7 +109,9 @@ class Membership(Model):
                 condition=Q(granted_by__isnull=True) | ~Q(granted_by=models.F("user")),
                 name="membership_not_self_given",  # S2: nobody gives themselves a role
             ),
-            models.CheckConstraint(condition=Q(role__in=[r.value for r in NODE_ROLES]), name="membership_role"),
+            models.CheckConstraint(
+                condition=Q(role__in=[r.value for r in NODE_ROLES]), name="membership_role"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -120,7 +137,19 @@ class Invitation(Model):
         constraints = [
             paired("accepted", "invitation"),
             paired("revoked", "invitation"),
-            models.CheckConstraint(condition=Q(role__in=[r.value for r in NODE_ROLES]), name="invitation_role"),
+            models.CheckConstraint(
+                condition=Q(accepted_at__isnull=True) | Q(revoked_at__isnull=True),
+                name="invitation_one_outcome",
+            ),
+            models.UniqueConstraint(
+                fields=["email"],
+                condition=Q(accepted_at__isnull=True, revoked_at__isnull=True),
+                name="invitation_one_open",
+            ),
+            models.CheckConstraint(condition=Q(email=Lower("email")), name="invitation_email_lower"),
+            models.CheckConstraint(
+                condition=Q(role__in=[r.value for r in NODE_ROLES]), name="invitation_role"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -142,7 +171,10 @@ class ApiToken(Model):
 
     class Meta:
         ordering = ["-created_at"]
-        constraints = [paired("revoked", "token")]
+        constraints = [
+            paired("revoked", "token"),
+            models.CheckConstraint(condition=Q(expires_at__gt=models.F("created_at")), name="token_expires"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"

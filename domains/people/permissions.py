@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Role(StrEnum):
-    """Node-wide roles a person is given, and the roles an object gives (owner of this dataset, member of that project)."""
+    """Roles a person is given node-wide, and those an object gives (this dataset's owner, that project's member)."""
 
     SCIENTIST = "scientist"
     OWNER = "owner"
@@ -102,7 +102,14 @@ TABLE: dict[Role, frozenset[Permission]] = {
     ),
     Role.AREA_OWNER: frozenset({_P.DATASET_CREATE, _P.CAP_PROPOSE}),
     Role.AREA_REVIEWER: frozenset(
-        {_P.PROJECT_READ, _P.PROJECT_REVIEW, _P.PROJECT_SUSPEND, _P.CAP_APPROVE, _P.MOCK_APPROVE, _P.POLICY_ACTIVATE}
+        {
+            _P.PROJECT_READ,
+            _P.PROJECT_REVIEW,
+            _P.PROJECT_SUSPEND,
+            _P.CAP_APPROVE,
+            _P.MOCK_APPROVE,
+            _P.POLICY_ACTIVATE,
+        }
     ),
     Role.DATASET_OWNER: frozenset(
         {
@@ -176,9 +183,11 @@ def require(user: User, permission: Permission, *, on: HasRoles | None = None) -
         visible = any(TABLE[role] & _READS for role in held) or getattr(on, "is_public", False)
         if not visible:
             raise NotFound("There is nothing here that you can see.")
+    if permission not in _scope_of(user):
+        raise NotAllowed(f"This token was not given the scope “{permission.value}”.", code="token_scope")
     raise NotAllowed(f"Your role does not include “{permission.value}”.")
 
 
 def _scope_of(user: User) -> frozenset[Permission]:
-    """Return what the credential in use may be used for: everything in a session, the scopes of a token (S9)."""
+    """Return what the credential may be used for: everything in a session, the scopes of a token (S9)."""
     return user.token_scopes if user.token_scopes is not None else frozenset(Permission)

@@ -1,0 +1,61 @@
+"""Lists of people, invitations and tokens, each in a constant number of queries."""
+
+from __future__ import annotations
+
+from django.db.models import Prefetch, Q, QuerySet
+
+from domains.errors import NotFound
+from domains.people.models import ApiToken, Invitation, Membership, User
+from domains.people.permissions import Permission, Role, require
+
+
+def people(user: User, search: str = "", role: str = "") -> list[User]:
+    """Return everybody with their roles filled in, for those who may read people; two queries."""
+    require(user, Permission.PEOPLE_READ)
+    held = Prefetch("memberships", Membership.objects.filter(ended_at__isnull=True), to_attr="held")
+    rows = User.objects.prefetch_related(held).order_by("name")
+    if search:
+        rows = rows.filter(Q(name__icontains=search) | Q(email__icontains=search))
+    if role:
+        rows = rows.filter(pk__in=Membership.objects.filter(role=role, ended_at__isnull=True).values("user"))
+    found = list(rows)
+    for person in found:
+        person._node_roles = {Role(membership.role) for membership in person.held}  # type: ignore[attr-defined]
+    return found
+
+
+def person(pk: str, user: User) -> User:
+    """Return one person for those who may read people, or raise NotFound."""
+    require(user, Permission.PEOPLE_READ)
+    return _one(User.objects.all(), pk)
+
+
+def invitations(user: User) -> QuerySet[Invitation]:
+    """Return the invitations that nobody has accepted or revoked, the newest first."""
+    require(user, Permission.PEOPLE_MANAGE)
+    return Invitation.objects.filter(accepted_at__isnull=True, revoked_at__isnull=True).select_related(
+        "invited_by"
+    )
+
+
+def invitation(pk: str, user: User) -> Invitation:
+    """Return one invitation, or raise NotFound."""
+    require(user, Permission.PEOPLE_MANAGE)
+    return _one(Invitation.objects.all(), pk)
+
+
+def tokens(user: User) -> QuerySet[ApiToken]:
+    """Return one's own tokens, the newest first, without those revoked."""
+    return ApiToken.objects.filter(user=user, revoked_at__isnull=True)
+
+
+def token(pk: str, user: User) -> ApiToken:
+    """Return one of one's own tokens, or raise NotFound."""
+    return _one(ApiToken.objects.filter(user=user), pk)
+
+
+def _one(rows: QuerySet, pk: str):  # type: ignore[no-untyped-def,type-arg]
+    found = rows.filter(pk=pk).first()
+    if found is None:
+        raise NotFound("There is nothing here that you can see.")
+    return found

@@ -1,0 +1,21 @@
+"""The traces that signing in leaves: each sign-in and each change of how one signs in is an audit event."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from domains.audit.events import Event
+from domains.audit.recorder import record
+from domains.people.models import User
+
+
+@transaction.atomic(durable=True)
+def signed_in(user: User) -> None:
+    """Record that this person signed in; kept without address or device."""
+    record(Event.SIGNED_IN, by=user, on=user)
+
+
+@transaction.atomic
+def credentials_changed(user: User, event: Event) -> None:
+    """Record a change of password, second factor or recovery codes, by itself or in the caller's transaction."""
+    record(event, by=user, on=user)
