@@ -24,6 +24,7 @@ CONFIDENCE = 0.95
 MAX_RHO = 1_000 * RHO_UNIT
 MAX_OPEN_KEYS = 2_000_000
 DEFAULT_TICK = Decimal("0.25")
+LEAST_DELTA = 1e-13  # for each group of a unit; the mechanism's own arithmetic loses digits below 1e-15
 _MARGIN = 1 + 1e-12  # scales are rounded up by more than any rounding of doubles
 
 
@@ -177,11 +178,11 @@ def _measure(facts: Layout, index: int, rho: int, delta: int) -> Measure:
 def accuracy(scale: float, alpha: float = 1 - CONFIDENCE) -> int:
     """Return the least whole a with P[|Z| ≥ a] ≤ α for a discrete Gaussian Z of that scale.
 
-    Small scales are summed exactly; a large one is within a thousandth of the continuous Gaussian, rounded up.
+    Small scales are summed exactly; a large one differs from the continuous Gaussian by less than one.
     """
     if scale > 2_000:
         quantile = 1.959963984540054 if alpha == 1 - CONFIDENCE else _upper_quantile(alpha / 2)
-        return math.ceil(quantile * scale * 1.0005 + 1)
+        return math.ceil(quantile * scale * (1 + 1e-6) + 1)
     reach = math.ceil(scale * 9) + 2
     masses = [math.exp(-(k * k) / (2 * scale * scale)) for k in range(reach + 1)]
     total = 2 * math.fsum(masses) - masses[0]
@@ -208,11 +209,18 @@ def _upper_quantile(tail: float) -> float:
 def threshold(scale: float, groups: int, delta: int) -> int:
     """Return T such that a unit's own groups, at most `groups` of count 1, show with probability ≤ δ.
 
-    A discrete Gaussian's tail obeys P[Z ≥ k] ≤ P[N ≥ k − 1] (Canonne, Kamath, Steinke 2020, Prop. 25); one more
-    is added because T − 1 is what is charged, and one for the mechanism's own conservative arithmetic.
+    A discrete Gaussian's tail obeys P[Z ≥ k] ≤ P[N ≥ k − 1] (Canonne, Kamath, Steinke 2020, Prop. 25). T − 1 is
+    what is charged for, so one more is added; two more and 3 % of δ cover the mechanism's cautious arithmetic.
     """
-    tail = delta / DELTA_UNIT / groups
-    return 1 + math.ceil(_upper_quantile(tail) * scale) + 3
+    share = delta / DELTA_UNIT / groups
+    if share < LEAST_DELTA:
+        raise QueryRejected(
+            "delta_too_small",
+            "δ",
+            "The offered δ is below what the threshold mechanism can account for.",
+            "Offer a δ of 1e-10 or more.",
+        )
+    return 4 + math.ceil(_upper_quantile(0.97 * share) * scale)
 
 
 def _output(plan: Plan, facts: Layout, measures: tuple[Measure, ...], index: int) -> OutputPrice:

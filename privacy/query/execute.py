@@ -1,0 +1,213 @@
+"""Running a plan: check everything before a private byte is read, compute exact integers, add the noise.
+
+`prepare` opens nothing and may refuse; after `run` began the loss is spent whatever happens, and every failure
+has one fixed text. DuckDB runs in this process with one readable file and its configuration locked.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from privacy import noise
+from privacy.errors import EngineFault, LossExceeded, QueryRejected
+from privacy.loss import Loss
+from privacy.noise import GaussianThreshold, GaussianVector, fresh_salt
+from privacy.query.answer import Answer
+from privacy.query.compile import Compiled, compile_plan, open_cell_values
+from privacy.query.layout import Layout, layout
+from privacy.query.plan import Plan
+from privacy.query.post import Group, Post
+from privacy.query.price import Pricing, price
+from privacy.query.rows_sql import text_sql
+from privacy.schema import Table
+
+__all__ = ["Prepared", "fresh_salt", "prepare"]
+
+SPEC_KEYS = frozenset({"plan", "table", "loss", "tick", "declared_rows", "memory_mb", "threads"})
+Exact = dict[int | str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A plan whose mechanisms were built and checked; nothing private was touched yet."""
+
+    plan: Plan
+    table: Table
+    facts: Layout
+    pricing: Pricing
+    compiled: Compiled
+    vectors: Mapping[int, GaussianVector]
+    selector: GaussianThreshold | None
+    memory_mb: int
+    threads: int
+
+    def exact(self, path: str, salt: int) -> Exact:
+        """Return the exact integers by cell. PRIVATE: for `run`, and for tests of the bounds.
+
+        A cell is the number of a public group, or the private group's name. Raises EngineFault.
+        """
+        rows = _query(self.compiled.text(str(_file(path)), salt), path, self.memory_mb, self.threads)
+        return {row[0]: tuple(int(value) for value in row[1:]) for row in rows}
+
+    def run(self, path: str, salt: int) -> Answer:
+        """Return the noisy answer over the Parquet file at `path`; `salt` is drawn after the charge committed."""
+        exact = self.exact(path, salt)
+        groups = self._open(exact) if self.selector is not None else self._coded(exact)
+        post = Post(self.plan, self.facts, self.pricing)
+        rows, accuracy = post.rows(groups)
+        return Answer(post.columns(), tuple(rows), tuple(accuracy), self._notes(), self._certificate())
+
+    def _coded(self, exact: Exact) -> list[Group]:
+        """Return every public group with noise, those that hold no rows included."""
+        names = list(itertools.product(*(key.values for key in self.facts.keys)))
+        zero = (0,) * len(self.facts.needs)
+        cells = [exact.get(cell, zero) for cell in range(len(names))]
+        noisy = self._noisy(cells)
+        return [Group(name, figures) for name, figures in zip(names, noisy, strict=True)]
+
+    def _noisy(self, cells: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
+        """Return each need's vector over `cells` with its noise."""
+        vectors = [
+            self.vectors[index].release([cell[index] for cell in cells])
+            for index in range(len(self.facts.needs))
+            if index in self.vectors
+        ]
+        return list(zip(*vectors, strict=True)) if vectors else [() for _ in cells]
+
+    def _open(self, exact: Exact) -> list[Group]:
+        """Return the groups whose noisy count of units reaches the threshold, in the order of their names."""
+        chooser, place = self.selector, self.facts.selector
+        if chooser is None or place is None:
+            raise EngineFault("A plan with unknown groups has no way to choose them.")
+        names = sorted(exact, key=str)
+        counts = {number: exact[name][place] for number, name in enumerate(names)}
+        shown = chooser.release({number: count for number, count in counts.items() if count > 0})
+        numbers = sorted(shown)
+        others = self._noisy([exact[names[number]] for number in numbers])
+        groups = []
+        for number, rest in zip(numbers, others, strict=True):
+            figures = (*rest[:place], shown[number], *rest[place:])
+            groups.append(Group(open_cell_values(str(names[number]), self.facts.keys), figures))
+        return sorted(groups, key=lambda group: [(key is None, str(key)) for key in group.keys])
+
+    def _notes(self) -> tuple[str, ...]:
+        """Return what a reader of the figures must know."""
+        notes = [
+            "± holds with 95 % confidence and covers the added noise only: not the clamping of values to their"
+            " declared bounds, nor rows left out because one privacy unit had too many.",
+            "Noise can make a count negative; that is left as it is, so that figures stay unbiased.",
+        ]
+        if any(output.kind in ("mean", "formula") for output in self.pricing.outputs):
+            notes.append("± of means and formulas is an estimate made from the noisy figures (delta method).")
+        if self.selector is not None:
+            notes.append(f"Groups whose noisy count of units is below {self.selector.threshold} are not shown.")
+        return tuple(notes)
+
+    def _certificate(self) -> dict[str, Any]:
+        """Return what proves the loss: the plan's hash, its price, and each mechanism as its library writes it."""
+        mechanisms: dict[int, GaussianVector | GaussianThreshold] = dict(self.vectors)
+        if self.selector is not None and self.facts.selector is not None:
+            mechanisms[self.facts.selector] = self.selector
+        return {
+            "plan": self.plan.sha256(),
+            "loss": self.pricing.loss.to_dict(),
+            "measures": [
+                {**measure.to_dict(), "measurement": mechanisms[index].certificate()}
+                for index, measure in enumerate(self.pricing.measures)
+            ],
+        }
+
+
+def prepare(spec: Mapping[str, Any]) -> Prepared:
+    """Return the checked run of a specification, without opening any data.
+
+    The plan is read and typed again, priced again from the declared table, and each mechanism's own privacy map
+    is held against its share of `spec["loss"]`. Raises QueryRejected, SchemaInvalid or LossExceeded.
+    """
+    if not {"plan", "table", "loss"} <= set(spec) <= SPEC_KEYS:
+        raise QueryRejected("invalid_spec", "job", "The job's specification is incomplete.", "Submit it again.")
+    table, plan = Table.from_dict(spec["table"]), Plan.from_dict(spec["plan"])
+    reserved = Loss.from_dict(spec["loss"])
+    facts = layout(plan, table)
+    pricing = price(
+        plan,
+        table,
+        rho=reserved.rho,
+        delta=reserved.delta,
+        tick=Decimal(str(spec.get("tick", "0.25"))),
+        declared_rows=spec.get("declared_rows"),
+    )
+    if not pricing.loss.fits(reserved) or sum(m.rho for m in pricing.measures) > reserved.rho:
+        raise LossExceeded("The plan costs more than was reserved.")
+    vectors, selector = _mechanisms(facts, pricing)
+    return Prepared(
+        plan,
+        table,
+        facts,
+        pricing,
+        compile_plan(plan, table, facts),
+        vectors,
+        selector,
+        int(spec.get("memory_mb") or 512),
+        int(spec.get("threads") or 2),
+    )
+
+
+def _mechanisms(facts: Layout, pricing: Pricing) -> tuple[dict[int, GaussianVector], GaussianThreshold | None]:
+    """Build every mechanism of a priced plan, each checked against its own share of the loss."""
+    vectors: dict[int, GaussianVector] = {}
+    selector = None
+    for index, measure in enumerate(pricing.measures):
+        if index == facts.selector and measure.threshold is not None:
+            selector = noise.gaussian_threshold(
+                groups=facts.groups,
+                scale=measure.scale,
+                threshold=measure.threshold,
+                reserved=Loss(measure.rho, pricing.loss.delta),
+            )
+        else:
+            vectors[index] = noise.gaussian_vector(
+                sensitivity=measure.sensitivity, scale=measure.scale, reserved=Loss(measure.rho, 0)
+            )
+    return vectors, selector
+
+
+def _file(path: str) -> Path:
+    """Return the one file that may be read; refuse patterns, addresses and what is no file."""
+    file = Path(path)
+    if not file.is_absolute() or set(str(file)) & set("*?[]{}\0") or not file.is_file():
+        raise EngineFault("The version's file is not there.", code="file_missing")
+    return file
+
+
+def _query(sql: str, path: str, memory_mb: int, threads: int) -> list[tuple[Any, ...]]:
+    """Return the rows of `sql`, run by an engine that can read the file at `path` and nothing else."""
+    import duckdb
+
+    try:
+        with duckdb.connect(":memory:") as connection:
+            for setting in lockdown(path, memory_mb, threads):
+                connection.execute(setting)
+            return connection.execute(sql).fetchall()
+    except duckdb.Error:
+        # The engine's own words can quote a row; and `from None` keeps them out of any traceback.
+        raise EngineFault("The engine could not compute this answer.") from None
+
+
+def lockdown(path: str, memory_mb: int, threads: int) -> list[str]:
+    """Return the settings that leave an engine one readable file, in the order in which it accepts them."""
+    return [
+        f"SET memory_limit = '{int(memory_mb)}MB'",
+        f"SET threads = {int(threads)}",
+        "SET temp_directory = ''",
+        "SET autoinstall_known_extensions = false",
+        "SET autoload_known_extensions = false",
+        f"SET allowed_paths = [{text_sql(path)}]",
+        "SET enable_external_access = false",
+        "SET lock_configuration = true",
+    ]

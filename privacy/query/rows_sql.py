@@ -1,0 +1,174 @@
+"""Row expressions as DuckDB SQL that cannot fail, whatever type and value a row holds.
+
+Columns are read through their declaration: converted with TRY_CAST, missing markers and non-finite numbers
+made NULL, numbers clamped to the declared bounds, codes outside the list made NULL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+
+from privacy.errors import EngineFault
+from privacy.query.layout import Need
+from privacy.query.plan import Expr
+from privacy.schema import Column, Kind, Table, decimal_text
+
+_INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "eq": "=", "lt": "<", "le": "<="}
+_PARTS = {"year": "year", "quarter": "quarter", "month": "month", "day": "day", "weekday": "dayofweek"}
+MAX_KEY = 256
+
+
+def name_sql(name: str) -> str:
+    """Return a quoted identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text_sql(text: str) -> str:
+    """Return a quoted text literal; DuckDB's plain literals know no escapes."""
+    if "\0" in text:
+        raise EngineFault("A literal cannot be written.")
+    return "'" + text.replace("'", "''") + "'"
+
+
+def double_sql(value: Fraction | Decimal) -> str:
+    """Return a number as a DOUBLE literal."""
+    return f"({float(value)!r}::DOUBLE)"
+
+
+def _markers(column: Column) -> list[Decimal]:
+    """Return the missing markers that are numbers."""
+    found = []
+    for text in column.missing:
+        try:
+            number = Decimal(text.strip())
+        except InvalidOperation:
+            continue
+        if number.is_finite():
+            found.append(number)
+    return found
+
+
+def _number_column(column: Column) -> str:
+    """Return a numeric column as a DOUBLE within its bounds, or NULL."""
+    raw = f"TRY_CAST({name_sql(column.name)} AS DOUBLE)"
+    value = f"TRY_CAST({raw} AS BIGINT)" if column.kind is not Kind.DECIMAL else raw
+    kept = [f"isfinite({raw})"]
+    markers = _markers(column)
+    if markers:
+        kept.append(f"{raw} NOT IN ({', '.join(double_sql(marker) for marker in markers)})")
+    if column.codes:
+        kept.append(f"{value} IN ({', '.join(str(int(code)) for code in column.codes)})")
+    elif column.lower is not None and column.upper is not None:
+        low, high = double_sql(column.lower), double_sql(column.upper)
+        value = f"least(greatest({value}::DOUBLE, {low}), {high})"
+    return f"(CASE WHEN {' AND '.join(kept)} THEN {value}::DOUBLE END)"
+
+
+def integer_sql(column: Column) -> str | None:
+    """Return a bounded integer column as a BIGINT by the short way, or None where the long one is needed."""
+    if column.kind is not Kind.INTEGER or column.codes or column.missing or column.step != 1:
+        return None
+    if column.lower is None or column.upper is None:
+        return None
+    raw = f"TRY_CAST({name_sql(column.name)} AS BIGINT)"
+    return f"(CASE WHEN {raw} IS NOT NULL THEN least(greatest({raw}, {int(column.lower)}), {int(column.upper)}) END)"
+
+
+def column_sql(column: Column) -> str:
+    """Return a column read through its declaration."""
+    quoted = name_sql(column.name)
+    if column.kind in (Kind.INTEGER, Kind.DECIMAL) or column.has_number_codes:
+        return _number_column(column)
+    text = f"CAST({quoted} AS VARCHAR)"
+    target = {Kind.BOOLEAN: f"TRY_CAST({quoted} AS BOOLEAN)", Kind.DATE: f"TRY_CAST({quoted} AS DATE)"}
+    value = target.get(column.kind, text)
+    kept = []
+    if column.missing:
+        kept.append(f"{text} NOT IN ({', '.join(text_sql(marker) for marker in column.missing)})")
+    if column.codes:
+        kept.append(f"{text} IN ({', '.join(text_sql(str(code)) for code in column.codes)})")
+    if column.kind is Kind.DATE:
+        kept.append(f"isfinite({value})")
+    return f"(CASE WHEN {' AND '.join(kept)} THEN {value} END)" if kept else value
+
+
+class RowSql:
+    """Writes the row expressions of one table."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def expr(self, expr: Expr) -> str:
+        """Return `expr` as SQL; numbers are DOUBLE throughout."""
+        if expr.op == "case":
+            parts = [self.expr(arg) for arg in expr.args]
+            pairs = zip(parts[:-1:2], parts[1:-1:2], strict=True)
+            whens = " ".join(f"WHEN {when} THEN {then}" for when, then in pairs)
+            return f"(CASE {whens} ELSE {parts[-1]} END)"
+        return self._leaf(expr) if not expr.args else self._operation(expr, [self.expr(arg) for arg in expr.args])
+
+    def _leaf(self, expr: Expr) -> str:
+        """Return a column or literal."""
+        value = expr.value or ""
+        write: dict[str, Callable[[], str]] = {
+            "col": lambda: column_sql(self._column(value)),
+            "num": lambda: double_sql(Fraction(Decimal(value))),
+            "text": lambda: text_sql(value),
+            "date": lambda: f"DATE {text_sql(value)}",
+            "bool": lambda: "TRUE" if value == "true" else "FALSE",
+            "null": lambda: "NULL",
+        }
+        if expr.op not in write:
+            raise EngineFault("A plan holds an operation that cannot be written.")
+        return write[expr.op]()
+
+    def _column(self, name: str) -> Column:
+        """Return a declared column."""
+        column = self.table.find(name)
+        if column is None:
+            raise EngineFault("A plan names an undeclared column.")
+        return column
+
+    def _operation(self, expr: Expr, args: list[str]) -> str:
+        """Return an operation over operands that are already SQL."""
+        if expr.op in _INFIX:
+            return f"({args[0]} {_INFIX[expr.op]} {args[1]})"
+        if expr.op in ("and", "or"):
+            return "(" + f" {expr.op.upper()} ".join(args) + ")"
+        if expr.op in _PARTS:
+            return f"CAST({_PARTS[expr.op]}({args[0]}) AS DOUBLE)"
+        if expr.op in ("greatest", "least", "coalesce", "abs", "floor", "ceil", "round", "sqrt", "ln"):
+            return f"{expr.op}({', '.join(args)})"
+        write = {
+            "neg": lambda: f"(-{args[0]})",
+            "not": lambda: f"(NOT {args[0]})",
+            "in": lambda: f"({args[0]} IN ({', '.join(args[1:])}))",
+            "like": lambda: f"({args[0]} LIKE {text_sql(expr.value or '')})",
+            "isnull": lambda: f"({args[0]} IS NULL)",
+            "number": lambda: f"TRY_CAST({args[0]} AS DOUBLE)",
+        }
+        if expr.op not in write:
+            raise EngineFault("A plan holds an operation that cannot be written.")
+        return write[expr.op]()
+
+    def need(self, need: Need) -> str | None:
+        """Return one row's exact integer for `need`, or None where the row itself is what is counted."""
+        if need.expr is None:
+            return None
+        if need.kind != "sum":
+            return f"CASE WHEN {self.expr(need.expr)} IS NOT NULL THEN 1 ELSE 0 END"
+        short = integer_sql(self._column(need.expr.value or "")) if need.expr.op == "col" else None
+        if short is not None and need.step == 1:
+            return f"coalesce({short} - {need.centre}, 0)"
+        value = self.expr(need.expr)
+        low, high = double_sql(Fraction(need.low)), double_sql(Fraction(need.high))
+        scaled = f"({value}) / {double_sql(need.step)}" if need.step != 1 else f"({value})"
+        clamped = f"least(greatest({scaled}, {low}), {high})"
+        return f"coalesce(CASE WHEN isfinite({value}) THEN CAST(round({clamped}) AS BIGINT) - {need.centre} END, 0)"
+
+
+def decimal_of(value: Fraction) -> str:
+    """Return a fraction whose denominator is a power of ten as plain text."""
+    return decimal_text(Decimal(value.numerator) / Decimal(value.denominator))
