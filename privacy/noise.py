@@ -67,7 +67,9 @@ def _check_loss(rho: float, delta: float, reserved: Loss) -> None:
     """Refuse a privacy map outside 0 < map ≤ reserved < ∞, compared exactly."""
     if not (math.isfinite(rho) and math.isfinite(delta) and rho > 0 and delta >= 0):
         raise LossExceeded("The mechanism's privacy map is not a finite positive loss.")
-    if Fraction(rho) > Fraction(reserved.rho, RHO_UNIT) or Fraction(delta) > Fraction(reserved.delta, DELTA_UNIT):
+    if Fraction(rho) > Fraction(reserved.rho, RHO_UNIT) or Fraction(delta) > Fraction(
+        reserved.delta, DELTA_UNIT
+    ):
         raise LossExceeded("The mechanism's privacy map exceeds the reserved loss.")
 
 
@@ -90,7 +92,7 @@ class GaussianVector:
             return []
         try:
             return [int(value) for value in self.measurement([_clamped(value) for value in values])]
-        except Exception:  # noqa: BLE001 - the text may hold a true value
+        except Exception:
             raise EngineFault("The noise could not be drawn.") from None
 
     def certificate(self) -> str:
@@ -128,7 +130,7 @@ class GaussianThreshold:
             return {}
         try:
             shown = self.measurement({int(key): _clamped(value) for key, value in counts.items()})
-        except Exception:  # noqa: BLE001 - the text may hold a true value
+        except Exception:
             raise EngineFault("The noise could not be drawn.") from None
         return {int(key): int(value) for key, value in shown.items()}
 

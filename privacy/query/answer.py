@@ -57,7 +57,8 @@ class Answer:
         """Return every row as {column name: value}."""
         names = [column.name for column in self.columns]
         return [
-            {name: self.value(row, index) for index, name in enumerate(names)} for row in range(len(self.rows))
+            {name: self.value(row, index) for index, name in enumerate(names)}
+            for row in range(len(self.rows))
         ]
 
     def to_bytes(self) -> bytes:
@@ -87,4 +88,6 @@ class Answer:
                 data["certificate"],
             )
         except (ValueError, KeyError, TypeError):
-            raise EngineFault("These bytes are not an answer of this version.", code="answer_unreadable") from None
+            raise EngineFault(
+                "These bytes are not an answer of this version.", code="answer_unreadable"
+            ) from None

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from privacy.errors import QueryRejected
 from privacy.query import refuse
+from privacy.query.intervals import Typed
 from privacy.query.plan import ARITHMETIC, COMPARISONS, Expr, Plan, invalid_plan
-from privacy.query.types import Checker, Typed, mismatch
+from privacy.query.types import Checker, mismatch
 from privacy.schema import Column, Kind, Table
 from privacy.unit import PrivacyUnit
 
@@ -172,27 +173,35 @@ def _post_kind(expr: Expr, plan: Plan, keys: tuple[Key, ...], clause: str) -> st
         if int(expr.value or 0) >= pool:
             raise invalid_plan()
         return "key" if expr.op == "key" else "number"
-    kinds = [_post_kind(arg, plan, keys, clause) for arg in expr.args]
     if expr.op == "num":
         Checker(_NO_TABLE, clause).check(expr)
         return "number"
     if expr.op in ("text", "bool", "null"):
         return "key"
-    if (expr.op == "neg" and kinds == ["number"]) or (expr.op in ARITHMETIC and kinds == ["number"] * 2):
+    kinds = [_post_kind(arg, plan, keys, clause) for arg in expr.args]
+    if _is_formula(expr, kinds):
         return "number"
-    if (
-        expr.op in ("and", "or", "not")
-        and set(kinds) == {"truth"}
-        and (len(kinds) == 1) == (expr.op == "not")
-    ):
-        return "truth"
-    if expr.op in COMPARISONS and len(kinds) == 2 and _comparable(expr, kinds):
-        return "truth"
-    if expr.op == "in" and len(kinds) >= 2 and _comparable(Expr("eq", expr.args), kinds):
-        return "truth"
-    if expr.op == "isnull" and len(kinds) == 1 and kinds[0] != "truth":
+    if _is_condition(expr, kinds):
         return "truth"
     raise refuse.unknown_function(f"{expr.op.upper()} on the answer's figures", clause)
+
+
+def _is_formula(expr: Expr, kinds: list[str]) -> bool:
+    """Say whether an operation is arithmetic on figures."""
+    return (expr.op == "neg" and kinds == ["number"]) or (expr.op in ARITHMETIC and kinds == ["number"] * 2)
+
+
+def _is_condition(expr: Expr, kinds: list[str]) -> bool:
+    """Say whether an operation is a condition on figures or grouping columns."""
+    if expr.op == "not":
+        return kinds == ["truth"]
+    if expr.op in ("and", "or"):
+        return len(kinds) > 1 and set(kinds) == {"truth"}
+    if expr.op == "isnull":
+        return len(kinds) == 1 and kinds[0] != "truth"
+    if expr.op == "in":
+        return len(kinds) > 1 and _comparable(Expr("eq", expr.args), kinds)
+    return expr.op in COMPARISONS and len(kinds) == 2 and _comparable(expr, kinds)
 
 
 def _comparable(expr: Expr, kinds: list[str]) -> bool:

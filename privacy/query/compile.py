@@ -50,7 +50,9 @@ def compile_plan(plan: Plan, table: Table, facts: Layout) -> Compiled:
         source += f" WHERE {conditions[0]}"
     kept = ["c IS NOT NULL"] + (["u IS NOT NULL"] if unit is not None else [])
     base = f"base AS (SELECT * FROM ({source}) WHERE {' AND '.join(kept)})"
-    return Compiled({Shape.DIRECT: _direct, Shape.ROWS: _rows, Shape.GROUPS: _groups}[facts.shape](base, facts))
+    return Compiled(
+        {Shape.DIRECT: _direct, Shape.ROWS: _rows, Shape.GROUPS: _groups}[facts.shape](base, facts)
+    )
 
 
 def _unit_sql(unit: str, table: Table) -> str:

@@ -105,7 +105,9 @@ class Prepared:
         if any(output.kind in ("mean", "formula") for output in self.pricing.outputs):
             notes.append("± of means and formulas is an estimate made from the noisy figures (delta method).")
         if self.selector is not None:
-            notes.append(f"Groups whose noisy count of units is below {self.selector.threshold} are not shown.")
+            notes.append(
+                f"Groups whose noisy count of units is below {self.selector.threshold} are not shown."
+            )
         return tuple(notes)
 
     def _certificate(self) -> dict[str, Any]:
@@ -130,7 +132,9 @@ def prepare(spec: Mapping[str, Any]) -> Prepared:
     is held against its share of `spec["loss"]`. Raises QueryRejected, SchemaInvalid or LossExceeded.
     """
     if not {"plan", "table", "loss"} <= set(spec) <= SPEC_KEYS:
-        raise QueryRejected("invalid_spec", "job", "The job's specification is incomplete.", "Submit it again.")
+        raise QueryRejected(
+            "invalid_spec", "job", "The job's specification is incomplete.", "Submit it again."
+        )
     table, plan = Table.from_dict(spec["table"]), Plan.from_dict(spec["plan"])
     reserved = Loss.from_dict(spec["loss"])
     facts = layout(plan, table)
@@ -158,7 +162,9 @@ def prepare(spec: Mapping[str, Any]) -> Prepared:
     )
 
 
-def _mechanisms(facts: Layout, pricing: Pricing) -> tuple[dict[int, GaussianVector], GaussianThreshold | None]:
+def _mechanisms(
+    facts: Layout, pricing: Pricing
+) -> tuple[dict[int, GaussianVector], GaussianThreshold | None]:
     """Build every mechanism of a priced plan, each checked against its own share of the loss."""
     vectors: dict[int, GaussianVector] = {}
     selector = None

@@ -1,9 +1,9 @@
 """What a plan measures on the private rows: exact integer aggregates, each with its sensitivity.
 
-Bounding (ENGINE §2): one unit is counted in at most L0 groups with at most R rows each, and a summand is an
-integer of size at most M on a public grid. Removing one unit moves the vector of a measure over all groups by
-at most L2 = √L0 · R · M. Where L0 is 1 and only rows are counted, R rows of a unit are kept wherever they lie:
-their vector then has L1, and so L2, at most R · M, and fewer rows are lost.
+Bounding: one unit is counted in at most L0 groups with at most R rows each, and a summand is an integer of size
+at most M on a public grid. Removing one unit moves the vector of a measure over all groups by at most
+L2 = √L0 · R · M. Where L0 is 1 and only rows are counted, R rows of a unit are kept wherever they lie: their
+vector then has L1, and so L2, at most R · M, and fewer rows are lost.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from fractions import Fraction
 
 from privacy.errors import QueryRejected
 from privacy.query.check import Key, check_plan, keys_of, require_bounds
-from privacy.query.plan import Aggregate, Expr, Plan
-from privacy.query.types import Checker, Typed
+from privacy.query.intervals import Typed
+from privacy.query.plan import Aggregate, Expr, Plan, invalid_plan
+from privacy.query.types import Checker
 from privacy.schema import Table
 
 OVERFLOW = 2**61
@@ -120,7 +121,8 @@ class _Builder:
             return Use(self.need(Need("units", chosen), 1))
         if aggregate.fn == "count":
             return Use(self.count(arg, aggregate.filter, 1))
-        assert arg is not None  # check_plan saw to it
+        if arg is None:
+            raise invalid_plan()
         typed = Checker(self.table, "SELECT").number(arg)
         value = arg if aggregate.filter is None else _only(aggregate.filter, arg)
         if aggregate.fn == "sum":

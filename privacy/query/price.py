@@ -8,7 +8,6 @@ threshold T on a noisy count of units; T − 1 is what δ is charged for.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from fractions import Fraction
@@ -18,13 +17,12 @@ from privacy.errors import QueryRejected
 from privacy.loss import DELTA_UNIT, RHO_UNIT, Loss
 from privacy.query.layout import OVERFLOW, Layout, Need, Use, layout
 from privacy.query.plan import Plan
+from privacy.query.scales import accuracy, threshold
 from privacy.schema import Table, decimal_text
 
-CONFIDENCE = 0.95
 MAX_RHO = 1_000 * RHO_UNIT
 MAX_OPEN_KEYS = 2_000_000
 DEFAULT_TICK = Decimal("0.25")
-LEAST_DELTA = 1e-13  # for each group of a unit; the mechanism's own arithmetic loses digits below 1e-15
 _MARGIN = 1 + 1e-12  # scales are rounded up by more than any rounding of doubles
 
 
@@ -175,54 +173,6 @@ def _measure(facts: Layout, index: int, rho: int, delta: int) -> Measure:
     )
 
 
-def accuracy(scale: float, alpha: float = 1 - CONFIDENCE) -> int:
-    """Return the least whole a with P[|Z| ≥ a] ≤ α for a discrete Gaussian Z of that scale.
-
-    Small scales are summed exactly; a large one differs from the continuous Gaussian by less than one.
-    """
-    if scale > 2_000:
-        quantile = 1.959963984540054 if alpha == 1 - CONFIDENCE else _upper_quantile(alpha / 2)
-        return math.ceil(quantile * scale * (1 + 1e-6) + 1)
-    reach = math.ceil(scale * 9) + 2
-    masses = [math.exp(-(k * k) / (2 * scale * scale)) for k in range(reach + 1)]
-    total = 2 * math.fsum(masses) - masses[0]
-    outside = total
-    for k, mass in enumerate(masses):
-        if outside <= alpha * total:
-            return k
-        outside -= mass if k == 0 else 2 * mass
-    return reach
-
-
-def _upper_quantile(tail: float) -> float:
-    """Return z with P[N(0, 1) > z] ≤ tail, by bisection on the complementary error function."""
-    low, high = 0.0, 60.0
-    for _ in range(100):
-        middle = (low + high) / 2
-        if math.erfc(middle / math.sqrt(2)) / 2 > tail:
-            low = middle
-        else:
-            high = middle
-    return high
-
-
-def threshold(scale: float, groups: int, delta: int) -> int:
-    """Return T such that a unit's own groups, at most `groups` of count 1, show with probability ≤ δ.
-
-    A discrete Gaussian's tail obeys P[Z ≥ k] ≤ P[N ≥ k − 1] (Canonne, Kamath, Steinke 2020, Prop. 25). T − 1 is
-    what is charged for, so one more is added; two more and 3 % of δ cover the mechanism's cautious arithmetic.
-    """
-    share = delta / DELTA_UNIT / groups
-    if share < LEAST_DELTA:
-        raise QueryRejected(
-            "delta_too_small",
-            "δ",
-            "The offered δ is below what the threshold mechanism can account for.",
-            "Offer a δ of 1e-10 or more.",
-        )
-    return 4 + math.ceil(_upper_quantile(0.97 * share) * scale)
-
-
 def _output(plan: Plan, facts: Layout, measures: tuple[Measure, ...], index: int) -> OutputPrice:
     """Return what is known beforehand about one column of the answer."""
     output = plan.outputs[index]
@@ -240,7 +190,6 @@ def _output(plan: Plan, facts: Layout, measures: tuple[Measure, ...], index: int
 
 def _mean_price(name: str, need: Need, use: Use, measures: tuple[Measure, ...]) -> OutputPrice:
     """Return the parts of a mean's error."""
-    assert use.count is not None  # a mean always has its count
     step = float(need.step)
     return OutputPrice(
         name,
@@ -248,7 +197,7 @@ def _mean_price(name: str, need: Need, use: Use, measures: tuple[Measure, ...]) 
         None,
         "The error falls as the number of values grows.",
         sum_scale=measures[use.total].scale * step,
-        count_scale=measures[use.count].scale,
+        count_scale=measures[use.count or 0].scale,
         half_range=need.peak * step,
     )
 
@@ -329,16 +278,3 @@ def _deadline(facts: Layout, table: Table, tick: Decimal, declared_rows: int | N
         ROUND_CEILING
     )
     return ticks * tick
-
-
-def price_spec(spec: Mapping[str, Any], plan: Plan, table: Table) -> Pricing:
-    """Return the pricing that a job's specification stands for."""
-    loss = Loss.from_dict(spec["loss"])
-    return price(
-        plan,
-        table,
-        rho=loss.rho,
-        delta=loss.delta,
-        tick=Decimal(str(spec.get("tick", DEFAULT_TICK))),
-        declared_rows=spec.get("declared_rows"),
-    )

@@ -107,7 +107,11 @@ class RowSql:
             pairs = zip(parts[:-1:2], parts[1:-1:2], strict=True)
             whens = " ".join(f"WHEN {when} THEN {then}" for when, then in pairs)
             return f"(CASE {whens} ELSE {parts[-1]} END)"
-        return self._leaf(expr) if not expr.args else self._operation(expr, [self.expr(arg) for arg in expr.args])
+        return (
+            self._leaf(expr)
+            if not expr.args
+            else self._operation(expr, [self.expr(arg) for arg in expr.args])
+        )
 
     def _leaf(self, expr: Expr) -> str:
         """Return a column or literal."""

@@ -7,41 +7,39 @@ fractions; an end of None means unbounded. The last clamp before summing enforce
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import NoReturn
 
 from privacy.errors import QueryRejected
+from privacy.query.intervals import (
+    BOOL,
+    DATE,
+    NULL,
+    NUMBER,
+    TEXT,
+    Typed,
+    bounded_by,
+    common_step,
+    extreme,
+    logarithm,
+    negative,
+    plus,
+    root,
+    whole,
+)
 from privacy.query.plan import ARITHMETIC, COMPARISONS, FUNCTIONS, LEAVES, Expr
 from privacy.schema import Column, Kind, Table
 
-NUMBER, TEXT, BOOL, DATE, NULL = "number", "text", "truth value", "date", "unknown"
 DATE_PARTS = {"year": (1, 9999), "quarter": (1, 4), "month": (1, 12), "day": (1, 31), "weekday": (0, 6)}
 MAX_SIZE = Fraction(10) ** 15
 MAX_TEXT = 200
 MAX_LIST = 1_000
 MAX_WILDCARDS = 4
 FINEST = Fraction(1, 10**6)
-
-
-@dataclass(frozen=True)
-class Typed:
-    """What an expression can be; `step` is the grid its values lie on, where one is known."""
-
-    kind: str
-    lower: Fraction | None = None
-    upper: Fraction | None = None
-    step: Fraction | None = None
-    is_nullable: bool = False
-    codes: tuple[str | int, ...] = ()
-
-    @property
-    def bounds(self) -> tuple[Fraction, Fraction] | None:
-        """Return both bounds, or None where either end is open."""
-        return None if self.lower is None or self.upper is None else (self.lower, self.upper)
 
 
 def mismatch(clause: str, message: str) -> NoReturn:
@@ -191,9 +189,9 @@ class Checker:
         codes = tuple(code for typed in known for code in typed.codes) if all(t.codes for t in known) else ()
         return Typed(
             known[0].kind,
-            _extreme(min, lowers),
-            _extreme(max, uppers),
-            _common_step([typed.step for typed in known]),
+            extreme(min, lowers),
+            extreme(max, uppers),
+            common_step([typed.step for typed in known]),
             nullable,
             codes,
         )
@@ -217,7 +215,7 @@ class Checker:
         nullable = any(typed.is_nullable for typed in args)
         if expr.op in ("greatest", "least"):
             self._arity(args, 2, 20)
-            typed = _bounded_by(expr.op, args)
+            typed = bounded_by(expr.op, args)
             return replace(typed, is_nullable=all(arg.is_nullable for arg in args))
         if expr.op in ARITHMETIC:
             self._arity(args, 2)
@@ -237,7 +235,7 @@ class Checker:
         """Return bounds and grid of left op right."""
         if op == "div":
             return self._quotient(left, right)
-        step = _common_step([left.step, right.step])
+        step = common_step([left.step, right.step])
         if op == "mul":
             step = None if left.step is None or right.step is None else left.step * right.step
         ends = (left.bounds, right.bounds)
@@ -247,8 +245,8 @@ class Checker:
             products = [x * y for x in ends[0] for y in ends[1]]
             return Typed(NUMBER, min(products), max(products), step)
         if op == "sub":
-            right = Typed(NUMBER, _negative(right.upper), _negative(right.lower))
-        return Typed(NUMBER, _plus(left.lower, right.lower), _plus(left.upper, right.upper), step)
+            right = Typed(NUMBER, negative(right.upper), negative(right.lower))
+        return Typed(NUMBER, plus(left.lower, right.lower), plus(left.upper, right.upper), step)
 
     def _quotient(self, left: Typed, right: Typed) -> Typed:
         """Return the bounds of a quotient whose divisor is proved away from zero."""
@@ -270,14 +268,14 @@ class Checker:
         """Return bounds and grid of a function of one number."""
         low, high = arg.lower, arg.upper
         if expr.op == "neg":
-            return Typed(NUMBER, _negative(high), _negative(low), arg.step)
+            return Typed(NUMBER, negative(high), negative(low), arg.step)
         if expr.op == "abs":
             if low is None or high is None:
                 return Typed(NUMBER, Fraction(0), None, arg.step)
             inside = Fraction(0) if low <= 0 <= high else min(abs(low), abs(high))
             return Typed(NUMBER, inside, max(abs(low), abs(high)), arg.step)
         if expr.op in ("floor", "ceil", "round"):
-            return _whole(arg)
+            return whole(arg)
         floor = Fraction(0) if expr.op == "sqrt" else FINEST
         if low is None or high is None or low < floor:
             needed = "0 or more" if expr.op == "sqrt" else "above 0"
@@ -287,7 +285,7 @@ class Checker:
                 f"The declared bounds do not keep the argument of {expr.op.upper()} {needed}.",
                 f"Write {expr.op.upper()}(GREATEST(column, 1)).",
             )
-        return _root(low, high) if expr.op == "sqrt" else _logarithm(low, high)
+        return root(low, high) if expr.op == "sqrt" else logarithm(low, high)
 
     def _comparison(self, expr: Expr, args: list[Typed]) -> Typed:
         """Return the type of a comparison of two values of one kind."""
@@ -342,76 +340,3 @@ class Checker:
             mismatch(self.clause, "AND, OR and NOT need conditions.")
         self._arity(args, 1 if expr.op == "not" else 2, 1 if expr.op == "not" else MAX_LIST)
         return Typed(BOOL, is_nullable=nullable)
-
-
-def _plus(left: Fraction | None, right: Fraction | None) -> Fraction | None:
-    """Return the sum of two ends, open where either is."""
-    return None if left is None or right is None else left + right
-
-
-def _negative(end: Fraction | None) -> Fraction | None:
-    """Return the mirrored end."""
-    return None if end is None else -end
-
-
-def _extreme(
-    choose: Callable[[list[Fraction]], Fraction], ends: Sequence[Fraction | None]
-) -> Fraction | None:
-    """Return the outermost end, open where any is."""
-    known = [end for end in ends if end is not None]
-    return choose(known) if len(known) == len(ends) else None
-
-
-def _common_step(steps: Sequence[Fraction | None]) -> Fraction | None:
-    """Return the coarsest grid that holds every one of the grids, or None where one is unknown."""
-    from math import gcd, lcm
-
-    result = Fraction(0)
-    for step in steps:
-        if step is None:
-            return None
-        scale = lcm(result.denominator, step.denominator)
-        result = Fraction(gcd(int(result * scale), int(step * scale)), scale)
-    return result or None
-
-
-def _bounded_by(op: str, args: Sequence[Typed]) -> Typed:
-    """Return the bounds of GREATEST or LEAST; an unknown argument is passed over by both."""
-    lowers = [arg.lower for arg in args]
-    uppers = [arg.upper for arg in args]
-    sure_lowers = [arg.lower for arg in args if arg.lower is not None and not arg.is_nullable]
-    sure_uppers = [arg.upper for arg in args if arg.upper is not None and not arg.is_nullable]
-    if op == "greatest":
-        upper = _extreme(max, uppers)
-        lower = max(sure_lowers) if sure_lowers else _extreme(min, lowers)
-    else:
-        lower = _extreme(min, lowers)
-        upper = min(sure_uppers) if sure_uppers else _extreme(max, uppers)
-    return Typed(NUMBER, lower, upper, _common_step([arg.step for arg in args]))
-
-
-def _whole(arg: Typed) -> Typed:
-    """Return the bounds of a rounding to whole numbers."""
-    lower = None if arg.lower is None else Fraction(arg.lower.__floor__())
-    upper = None if arg.upper is None else Fraction(arg.upper.__ceil__())
-    return Typed(NUMBER, lower, upper, Fraction(1))
-
-
-def _root(low: Fraction, high: Fraction) -> Typed:
-    """Return outward bounds of a square root."""
-    from math import isqrt
-
-    return Typed(
-        NUMBER, Fraction(isqrt(int(low * 10**12)), 10**6), Fraction(isqrt(int(high * 10**12)) + 1, 10**6)
-    )
-
-
-def _logarithm(low: Fraction, high: Fraction) -> Typed:
-    """Return outward bounds of a natural logarithm, to six decimals."""
-    from math import ceil, floor, log
-
-    return Typed(
-        NUMBER,
-        Fraction(floor(log(low) * 10**6) - 1, 10**6),
-        Fraction(ceil(log(high) * 10**6) + 1, 10**6),
-    )
