@@ -1,0 +1,72 @@
+"""What every test gets: a home of its own, an empty cache, quick passwords, and triggers that stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+from django.core.cache import cache
+from django.db import connections
+from django.test import TransactionTestCase
+
+from domains import triggers
+
+# Small counts in `make test`; full ones in `make prove` (tests may still say their own number).
+hypothesis.settings.register_profile("small", max_examples=40, deadline=None)
+hypothesis.settings.register_profile("full", max_examples=1000, deadline=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Leave the full counts to `make prove`: without -m they are not run."""
+    if not config.option.markexpr:
+        config.option.markexpr = "not prove"
+    hypothesis.settings.load_profile("full" if config.option.markexpr == "prove" else "small")
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    tmp_path_factory: pytest.TempPathFactory, django_db_modify_db_settings_parallel_suffix: None
+) -> None:
+    """Keep SQLite's test database in a file: only there do WAL and locks behave as in production."""
+    default = connections["default"]
+    if default.vendor == "sqlite":
+        default.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _flush_lifts_triggers() -> Iterator[None]:
+    """Let tests that commit be cleaned up: append-only tables lose their triggers for the flush alone."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(TransactionTestCase, "_fixture_teardown", _lifted(TransactionTestCase._fixture_teardown))
+    yield
+    patch.undo()
+
+
+def _lifted(teardown: Callable[[Any], None]) -> Callable[[Any], None]:
+    def without_triggers(case: Any) -> None:
+        triggers.lift(connections["default"])
+        try:
+            teardown(case)
+        finally:
+            triggers.install(connections["default"])
+
+    return without_triggers
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, settings: Any) -> Path:
+    """Give the test a node's home of its own, cheap password hashing and an empty cache; return the home."""
+    home = tmp_path / "home"
+    settings.HOME = home
+    for name in ("DATA_DIR", "STAGING_DIR", "KEY_DIR", "WITNESS_DIR", "RUN_DIR"):
+        folder = home / name.removesuffix("_DIR").lower()
+        folder.mkdir(parents=True, mode=0o700)
+        setattr(settings, name, folder)
+    settings.PASSWORD_HASHERS = [
+        "django.contrib.auth.hashers.MD5PasswordHasher"
+    ]  # Argon2 costs 230 ms on purpose
+    cache.clear()
+    return home
