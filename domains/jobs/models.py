@@ -16,14 +16,16 @@ class JobKind(models.TextChoices):
 
 
 class Job(Model, HasLifecycle):
-    """A unit of work. `subject` is the key of whatever asked for it; this table need not know what that is."""
+    """A unit of work. `subject` is the key of whatever asked for it; this table need not know what it is."""
 
     lifecycle = JOB
 
     kind = models.CharField(max_length=12, choices=JobKind.choices)
     queue = models.CharField(max_length=12, default="query")
     subject = models.CharField(max_length=26, db_index=True)
-    status = models.CharField(max_length=12, default=JobStatus.QUEUED, choices=[(k, s.label) for k, s in JOB.items()])
+    status = models.CharField(
+        max_length=12, default=JobStatus.QUEUED, choices=[(k, s.label) for k, s in JOB.items()]
+    )
     status_code = models.CharField(max_length=40, blank=True)  # a public reason, never free text
     charge = models.ForeignKey("ledger.Charge", null=True, on_delete=models.PROTECT, related_name="jobs")
     spec = models.JSONField(default=dict)
@@ -56,7 +58,7 @@ class Job(Model, HasLifecycle):
 
 
 class Result(AppendOnly):
-    """What an uncharged job produced (mock runs, profiles); differentially private bytes live in the ledger."""
+    """What an uncharged job produced (mock runs); differentially private bytes live in the ledger."""
 
     job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="result")
     payload = models.BinaryField()

@@ -1,0 +1,70 @@
+"""What can be known about jobs: by outsiders, coarsely and late; by the node's operators, exactly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import QuerySet
+
+from domains.jobs.lifecycle import FINAL, JobStatus
+from domains.jobs.models import Job, WorkerBeat
+
+ALIVE = timedelta(seconds=20)  # a worker that was silent for longer counts as gone
+
+
+def public_status(job: Job, now: datetime) -> str:
+    """Return queued, running, finished or failed: all that outsiders ever learn.
+
+    Once data was opened, an end shows only from `due_at`, which was fixed beforehand from public numbers, so
+    neither a crash nor a fast answer tells anything. An end before that rests on public facts: it shows at
+    once.
+    """
+    if job.due_at is not None and now < job.due_at:
+        return "running"
+    if job.status == JobStatus.SUCCEEDED:
+        return "finished"
+    if job.status in FINAL:
+        return "failed"
+    return "queued" if job.status == JobStatus.QUEUED else "running"
+
+
+def ready(now: datetime, queues: list[str], limit: int = 64) -> QuerySet[Job]:
+    """Return the jobs that could be claimed now, oldest first."""
+    due = Job.objects.filter(
+        status=JobStatus.QUEUED, not_before__lte=now, valid_until__gt=now, queue__in=queues
+    )
+    return due.order_by("not_before", "id")[:limit]
+
+
+def result(job: Job) -> bytes | None:
+    """Return what an uncharged job produced, or None."""
+    row = getattr(job, "result", None)
+    return None if row is None else bytes(row.payload)
+
+
+@dataclass(frozen=True)
+class WorkerHealth:
+    """What `/readyz` says of workers: who is alive, what waits, and since when."""
+
+    workers: tuple[str, ...]
+    queues: tuple[str, ...]
+    waiting: int
+    oldest_seconds: float
+
+    @property
+    def is_ok(self) -> bool:
+        return bool(self.workers)
+
+
+def worker_health(now: datetime) -> WorkerHealth:
+    """Look at the workers' signs of life and at the queue."""
+    alive = list(WorkerBeat.objects.filter(seen_at__gte=now - ALIVE).order_by("name"))
+    due = Job.objects.filter(status=JobStatus.QUEUED, not_before__lte=now, valid_until__gt=now)
+    oldest = due.order_by("not_before").values_list("not_before", flat=True).first()
+    return WorkerHealth(
+        workers=tuple(beat.name for beat in alive),
+        queues=tuple(sorted({name for beat in alive for name in beat.queues})),
+        waiting=due.count(),
+        oldest_seconds=(now - oldest).total_seconds() if oldest else 0.0,
+    )
