@@ -1,4 +1,4 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 
 
@@ -16,4 +16,7 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         # Again after each migrate: SQLite drops triggers when it rebuilds a table (DECISIONS 15).
-        post_migrate.connect(_install_triggers, sender=self, dispatch_uid="portal.triggers")
+        # The sender is the topmost app: Django sends the signal only for apps that have models.
+        post_migrate.connect(
+            _install_triggers, sender=apps.get_app_config("requests"), dispatch_uid="portal.triggers"
+        )
