@@ -159,6 +159,7 @@ ACCOUNT_REAUTHENTICATION_TIMEOUT = 900  # seconds; deciding about data asks for 
 ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "5/5m/key,20/5m/ip", "reauthenticate": "10/m/user"}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = NODE_TITLE
+MFA_ADAPTER = "portal.web.accounts.MfaAdapter"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from portal.admin import site
 from portal.web import (
+    account,
     accounts,
     audit,
     budgets,
@@ -18,12 +19,10 @@ from portal.web import (
     results,
 )
 
-MODULES = (home, catalogue, projects, requests, results, queue, budgets, audit, notices, people, accounts, health)
+MODULES = (home, catalogue, projects, requests, results, queue, budgets, audit, notices, people, account, accounts, health)
 
 urlpatterns = [
     *(pattern for module in MODULES for pattern in module.urlpatterns),
-    path("account/", include("allauth.account.urls")),
-    path("account/2fa/", include("allauth.mfa.urls")),
     path("api/v1/", include("portal.api.urls")),
     path("admin/", site.urls),
 ]
@@ -31,3 +30,4 @@ urlpatterns = [
 handler403 = "portal.web.problems.forbidden"
 handler404 = "portal.web.problems.not_found"
 handler500 = "portal.web.problems.server_error"
+handler429 = "portal.web.problems.too_many"  # asked for by allauth's limits

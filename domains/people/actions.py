@@ -117,7 +117,7 @@ def grant_role(user: User, role: Role | str, *, by: User) -> Membership:
     role = node_role(role)
     if user.pk == by.pk:
         raise NotAllowed("Nobody gives themselves a role.", code="self_grant")
-    User.objects.select_for_update().get(pk=user.pk)  # two grants at once see each other's outcome
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)  # two grants at once see each other's outcome
     if not user.is_active:
         raise IllegalMove("This account is deactivated.")
     user.forget_roles()
@@ -237,7 +237,7 @@ def rename(user: User, name: str, institution: str, *, by: User) -> None:
 
 def _keep_an_administrator(*, without: User) -> None:
     """Raise IllegalMove if `without` is the only active administrator; locks the rows it counted."""
-    rows = Membership.objects.select_for_update(of=("self",)).order_by("pk")
+    rows = Membership.objects.select_for_update(of=("self",), no_key=True).order_by("pk")
     rows = rows.filter(role=Role.ADMINISTRATOR, ended_at__isnull=True, user__is_active=True)
     holders = {row.user_id for row in rows}
     if holders == {without.pk}:

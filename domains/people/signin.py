@@ -12,7 +12,7 @@ from domains.people.models import User
 @transaction.atomic(durable=True)
 def signed_in(user: User) -> None:
     """Record that this person signed in; kept without address or device."""
-    record(Event.SIGNED_IN, by=user, on=user)
+    record(Event.PERSON_SIGNED_IN, by=user, on=user)
 
 
 @transaction.atomic
