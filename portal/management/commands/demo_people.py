@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand
 
 from domains.catalog import actions as catalog
 from domains.people import actions as people
+from domains.people.founding import first_administrator
 from domains.people.models import User
 from domains.people.permissions import TABLE, Role
 
@@ -39,10 +40,9 @@ class Command(BaseCommand):
         printed = {}
         for name, (title, role) in CAST.items():
             password = secrets.token_urlsafe(12)
-            user = people.found(email=f"{name}@hospital.example", name=title, password=password, role=role)
-            cast[name] = user
+            user = cast[name] = _join(name, title, role, password, inviter=cast.get("ada"))
             scopes = frozenset().union(*(TABLE[r] for r in (role, *OBJECT_ROLES.get(name, ()))))
-            _, token = people.create_token(user, name="demonstration", scopes=scopes, days=30, by=user)
+            _, token = people.create_token(user, "demonstration", scopes, 30, by=user)
             printed[name] = {"email": user.email, "password": password, "role": role.value, "token": token}
         self.found(cast)
         self.stdout.write(json.dumps(printed))
@@ -50,10 +50,22 @@ class Command(BaseCommand):
     def found(self, cast: dict[str, User]) -> None:
         """Create the research area with its seats, and the population whose budget everything shares."""
         area = catalog.create_area(
-            slug="intensive-care", name="Intensive care", description="Seriously ill adults in hospital.", by=cast["ada"]
+            slug="intensive-care",
+            name="Intensive care",
+            description="Seriously ill adults in hospital.",
+            by=cast["ada"],
         )
         for name, role in SEATS.items():
             catalog.seat(area, cast[name], role=role, by=cast["ada"])
         catalog.create_population(
-            name="SUPPORT2 patients", unit_label="one patient", area=area, by=cast["alice"]
+            area=area, name="SUPPORT2 patients", unit_label="one patient", by=cast["alice"]
         )
+
+
+def _join(name: str, title: str, role: Role, password: str, *, inviter: User | None) -> User:
+    """Make a person the way a node does: the first administrator is founded, everyone else is invited."""
+    email = f"{name}@hospital.example"
+    if inviter is None:
+        return first_administrator(email, title, password)
+    _, secret = people.invite(email, title, role, by=inviter)
+    return people.accept_invitation(secret, title, password)

@@ -1,0 +1,205 @@
+"""Test objects that walk the real road: people are invited, projects reviewed, requests submitted and decided.
+
+Alice owns, Rita reviews, Sam studies, Ada administers, Theo audits, Charlie is a stranger.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import gzip
+import io
+import json
+from collections.abc import Iterable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from django.utils import timezone
+
+from domains.catalog import actions as catalog
+from domains.catalog.models import Dataset, DatasetVersion, Population, ResearchArea
+from domains.intake import actions as intake
+from domains.intake.models import UploadFormat
+from domains.jobs import actions as jobs
+from domains.jobs import queries as job_queries
+from domains.jobs import tasks
+from domains.ledger import actions as ledger
+from domains.people import actions as people
+from domains.people.founding import first_administrator
+from domains.people.models import User
+from domains.people.permissions import Permission, Role
+from domains.projects import actions as projects
+from domains.projects.lifecycle import ProjectStatus
+from domains.projects.models import AccessGrant, Project
+from domains.requests import actions as requests
+from domains.requests import decisions
+from domains.requests.lifecycle import Status
+from domains.requests.models import AnalysisRequest
+
+PASSWORD = "a long enough password 42"
+CAST = {
+    "ada": ("Ada Administrator", Role.ADMINISTRATOR),
+    "alice": ("Alice Owner", Role.OWNER),
+    "rita": ("Rita Reviewer", Role.REVIEWER),
+    "sam": ("Sam Scientist", Role.SCIENTIST),
+    "theo": ("Theo Auditor", Role.AUDITOR),
+    "charlie": ("Charlie Stranger", Role.SCIENTIST),
+}
+SUPPORT2 = Path(__file__).resolve().parent.parent / "portal" / "demo" / "support2"
+QUESTION = "SELECT sex, COUNT(*) AS n FROM support2 GROUP BY sex"
+
+
+def person(name: str, role: Role | None = None) -> User:
+    """Return a member of the cast, or a new person with `role`, joining by invitation the first time."""
+    title, its_role = CAST.get(name, (name.title(), role))
+    found = User.objects.filter(email=f"{name}@hospital.example").first()
+    if found is not None:
+        return found
+    if name == "ada":
+        return first_administrator("ada@hospital.example", title, PASSWORD)
+    _, secret = people.invite(f"{name}@hospital.example", title, role or its_role, by=person("ada"))
+    return people.accept_invitation(secret, title, PASSWORD)
+
+
+def cast() -> dict[str, User]:
+    """Return the whole cast by name."""
+    return {name: person(name) for name in CAST}
+
+
+def token(user: User, scopes: Iterable[Permission] = Permission) -> str:
+    """Return the plain text of a fresh token with `scopes`."""
+    return people.create_token(user, "test", scopes, 1, by=user)[1]
+
+
+def area(slug: str = "intensive-care") -> ResearchArea:
+    """Return a research area where Alice owns and Rita reviews."""
+    found = ResearchArea.objects.filter(slug=slug).first()
+    if found is not None:
+        return found
+    made = catalog.create_area(name=slug.replace("-", " ").capitalize(), slug=slug, by=person("ada"))
+    catalog.seat(made, person("alice"), role=Role.AREA_OWNER, by=person("ada"))
+    catalog.seat(made, person("rita"), role=Role.AREA_REVIEWER, by=person("ada"))
+    return made
+
+
+def population(name: str = "SUPPORT2 patients") -> Population:
+    """Return a population by name."""
+    found = Population.objects.filter(name=name).first()
+    return found or catalog.create_population(area=area(), name=name, unit_label="one patient", by=person("alice"))
+
+
+def dataset(slug: str = "support2", *, epsilon: str = "3", rows: int = 300, tick: str = "0.05") -> Dataset:
+    """Return a published dataset with the first `rows` patients of SUPPORT2, conformed by real child processes."""
+    found = Dataset.objects.filter(slug=slug).first()
+    if found is not None:
+        return found
+    alice = person("alice")
+    made = catalog.create_dataset(
+        area=area(), population=population(), title=slug.title(), slug=slug, tick=Decimal(tick), by=alice
+    )
+    version = draft_version(made, rows=rows)
+    intake.publish(
+        version, attested=True, dataset_epsilon=Decimal(epsilon), population_epsilon=Decimal(epsilon), by=alice
+    )
+    made.refresh_from_db()
+    return made
+
+
+def draft_version(dataset: Dataset, *, rows: int = 300) -> DatasetVersion:
+    """Return a draft version with a declared schema and a conformed upload."""
+    alice = person("alice")
+    version = catalog.new_version(dataset, by=alice)
+    upload = intake.receive(
+        version, io.BytesIO(support2_csv(rows)), filename="support2.csv", format=UploadFormat.CSV, by=alice
+    )
+    run_jobs()
+    catalog.declare(version, **declaration(), by=alice)
+    upload.refresh_from_db()
+    intake.conform(upload, by=alice)
+    run_jobs()
+    version.refresh_from_db()
+    return version
+
+
+@functools.cache
+def support2_csv(rows: int) -> bytes:
+    """Return the header and the first `rows` patients of SUPPORT2 as CSV."""
+    with gzip.open(SUPPORT2 / "support2.csv.gz", "rt", newline="") as file:
+        kept = [row for _, row in zip(range(rows + 1), csv.reader(file), strict=False)]
+    out = io.StringIO()
+    csv.writer(out).writerows(kept)
+    return out.getvalue().encode()
+
+
+def declaration() -> dict[str, Any]:
+    """Return SUPPORT2's declared schema as the demonstration declares it."""
+    declared: dict[str, Any] = json.loads((SUPPORT2 / "schema.json").read_text())["version"]
+    return declared
+
+
+def project(status: ProjectStatus = ProjectStatus.APPROVED, *, title: str = "Costs", slug: str = "support2") -> Project:
+    """Return a project of Sam's on one dataset, in `status`."""
+    sam = person("sam")
+    made = projects.propose(
+        area=area(),
+        title=title,
+        lay_summary="What intensive care costs.",
+        purpose="Health services research.",
+        datasets=[dataset(slug)],
+        members=[],
+        by=sam,
+    )
+    if status == ProjectStatus.DRAFT:
+        return made
+    projects.submit(made, by=sam)
+    if status == ProjectStatus.APPROVED:
+        projects.review(made, version=made.version, vote="approve", by=person("rita"))
+    made.refresh_from_db()
+    return made
+
+
+def grant(epsilon: str = "1", *, title: str = "Costs", slug: str = "support2", person_epsilon: str | None = None) -> AccessGrant:
+    """Return a grant of Sam's approved project, with a budget."""
+    made = project(title=title, slug=slug).grants.get()
+    own = Decimal(person_epsilon) if person_epsilon else None
+    ledger.allocate(made, epsilon=Decimal(epsilon), person_epsilon=own, by=person("ada"))
+    return AccessGrant.objects.select_related("project__area", "dataset__population").get(pk=made.pk)
+
+
+def request(
+    status: Status = Status.READY, *, on: AccessGrant | None = None, sql: str = QUESTION, epsilon: str = "0.1"
+) -> AnalysisRequest:
+    """Return a request of Sam's that has come as far as `status` through the actions."""
+    sam = person("sam")
+    analysis = requests.draft(on or grant(), title="Patients by sex", sql=sql, epsilon=epsilon, by=sam)
+    if status == Status.DRAFT:
+        return analysis
+    findings = requests.check(analysis, by=sam)
+    assert not findings, findings
+    if status == Status.READY:
+        return analysis
+    requests.submit(analysis, revision=1, by=sam)
+    if status == Status.IN_REVIEW:
+        return analysis
+    votes = {Status.APPROVED: "approve", Status.DENIED: "deny", Status.CHANGES_REQUESTED: "request_changes"}
+    decisions.review(analysis, revision=1, vote=votes[status], reason="Because.", by=person("alice"))
+    return analysis
+
+
+def answered(**kwargs: Any) -> AnalysisRequest:
+    """Return a request of Sam's whose answer was computed and released."""
+    analysis = request(Status.APPROVED, **kwargs)
+    run_jobs()
+    return AnalysisRequest.objects.get(pk=analysis.pk)
+
+
+def run_jobs() -> int:
+    """Do every due job in this process, as a worker does; computing still happens in real child processes."""
+    done = 0
+    for job in job_queries.ready(timezone.now(), ["default", "query"]):
+        claim = jobs.claim(job.pk)
+        if claim is not None:
+            tasks.work(claim)
+            done += 1
+    return done
