@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from django.conf import settings
@@ -15,9 +16,26 @@ from domains.people.permissions import Role
 from privacy import schema
 from privacy.unit import PrivacyUnit
 
+# Which node-wide role a seat or stewardship needs, when it is given and as long as it counts: whoever loses
+# the node's role, or becomes an administrator (S2), loses what hangs on it at once.
+NEEDS = {
+    Role.AREA_OWNER: frozenset({Role.OWNER}),
+    Role.AREA_REVIEWER: frozenset({Role.REVIEWER}),
+    Role.DATASET_OWNER: frozenset({Role.OWNER}),
+    Role.DATASET_REVIEWER: frozenset({Role.OWNER, Role.REVIEWER}),
+}
+
+
+def roles_held(rows: Iterable[Seat | Steward], user: User) -> set[Role]:
+    """Return the roles that `rows` give `user` now."""
+    held = {Role(row.role) for row in rows if row.user_id == user.pk and row.ended_at is None}
+    return {role for role in held if user.node_roles & NEEDS[role]}
+
 
 class ResearchArea(Model):
     """A discipline with its own owners and reviewers; one node may hold several."""
+
+    is_public = True  # members of the node see every area
 
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=120, unique=True)
@@ -30,7 +48,7 @@ class ResearchArea(Model):
         return self.name
 
     def roles_of(self, user: User) -> set[Role]:
-        return {Role(row.role) for row in self.seats.all() if row.user_id == user.pk and row.ended_at is None}
+        return roles_held(self.seats.all(), user)
 
 
 class Seat(Model):
@@ -38,7 +56,9 @@ class Seat(Model):
 
     area = models.ForeignKey(ResearchArea, on_delete=models.PROTECT, related_name="seats")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="area_seats")
-    role = models.CharField(max_length=20, choices=[(r.value, r.value) for r in (Role.AREA_OWNER, Role.AREA_REVIEWER)])
+    role = models.CharField(
+        max_length=20, choices=[(r.value, r.value) for r in (Role.AREA_OWNER, Role.AREA_REVIEWER)]
+    )
     granted_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     ended_at = models.DateTimeField(null=True, blank=True)
     ended_by = models.ForeignKey(
@@ -73,7 +93,9 @@ class Population(Model):
     class Meta:
         ordering = ["name"]
         constraints = [
-            models.CheckConstraint(condition=Q(delta__gt=0) & Q(delta__lte=Decimal("0.001")), name="population_delta")
+            models.CheckConstraint(
+                condition=Q(delta__gt=0) & Q(delta__lte=Decimal("0.001")), name="population_delta"
+            )
         ]
 
     def __str__(self) -> str:
@@ -89,7 +111,6 @@ class Dataset(Model, HasLifecycle):
     """A dataset in the catalogue; its versions hold the schema and the data."""
 
     lifecycle = DATASET
-    is_public = True  # its existence is no secret to members of the node
 
     area = models.ForeignKey(ResearchArea, on_delete=models.PROTECT, related_name="datasets")
     population = models.ForeignKey(Population, on_delete=models.PROTECT, related_name="datasets")
@@ -112,9 +133,16 @@ class Dataset(Model, HasLifecycle):
         return self.title
 
     def roles_of(self, user: User) -> set[Role]:
-        return self.area.roles_of(user) | {
-            Role(row.role) for row in self.stewards.all() if row.user_id == user.pk and row.ended_at is None
-        }
+        return self.area.roles_of(user) | self.steward_roles_of(user)
+
+    def steward_roles_of(self, user: User) -> set[Role]:
+        """Return the roles that the dataset itself gives, without its area's."""
+        return roles_held(self.stewards.all(), user)
+
+    @property
+    def is_public(self) -> bool:
+        """Whether its existence is no secret to members of the node: a draft is its owners' own."""
+        return self.status != DatasetStatus.DRAFT
 
     @property
     def current(self) -> DatasetVersion | None:
@@ -144,7 +172,8 @@ class Steward(Model):
                 fields=["dataset", "user", "role"], condition=Q(ended_at__isnull=True), name="steward_once"
             ),
             models.CheckConstraint(
-                condition=Q(role__in=[Role.DATASET_OWNER.value, Role.DATASET_REVIEWER.value]), name="steward_role"
+                condition=Q(role__in=[Role.DATASET_OWNER.value, Role.DATASET_REVIEWER.value]),
+                name="steward_role",
             ),
         ]
 
@@ -173,7 +202,9 @@ class DatasetVersion(Model, HasLifecycle):
     max_groups = models.PositiveIntegerField(default=1)
     max_rows = models.PositiveIntegerField(default=1)
     max_units = models.BigIntegerField(help_text="A public bound on how many units there can be.")
-    declared_rows = models.BigIntegerField(null=True, blank=True, help_text="The size you are content to publish.")
+    declared_rows = models.BigIntegerField(
+        null=True, blank=True, help_text="The size you are content to publish."
+    )
     # Private: the content hash leaves the node only as an HMAC under the domain's key.
     sha256 = models.CharField(max_length=64, blank=True)
     mock_sha256 = models.CharField(max_length=64, blank=True)
@@ -197,7 +228,8 @@ class DatasetVersion(Model, HasLifecycle):
             paired("published", "version"),
             models.UniqueConstraint(fields=["dataset", "number"], name="version_number"),
             models.CheckConstraint(
-                condition=Q(max_groups__gte=1) & Q(max_rows__gte=1) & Q(max_units__gte=1), name="version_bounds"
+                condition=Q(max_groups__gte=1) & Q(max_rows__gte=1) & Q(max_units__gte=1),
+                name="version_bounds",
             ),
             models.CheckConstraint(
                 condition=Q(status=VersionStatus.DRAFT)
@@ -211,6 +243,11 @@ class DatasetVersion(Model, HasLifecycle):
 
     def roles_of(self, user: User) -> set[Role]:
         return self.dataset.roles_of(user)
+
+    @property
+    def is_public(self) -> bool:
+        """Whether members of the node may know of it."""
+        return self.status != VersionStatus.DRAFT
 
     def table(self) -> schema.Table:
         """Return the declared schema as the engine's value."""
@@ -253,7 +290,8 @@ class Column(Model):
             models.UniqueConstraint(fields=["version", "position"], name="column_position_once"),
             models.CheckConstraint(condition=Q(step__gt=0), name="column_step"),
             models.CheckConstraint(
-                condition=Q(lower__isnull=True, upper__isnull=True) | Q(lower__lt=F("upper")), name="column_bounds"
+                condition=Q(lower__isnull=True, upper__isnull=True) | Q(lower__lt=F("upper")),
+                name="column_bounds",
             ),
         ]
 
@@ -279,7 +317,7 @@ class AccessPolicy(Model):
 
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="policies")
     number = models.PositiveIntegerField()
-    # In units of 1e-12 rho. At most `auto_rho` per request is approved without a person; above `max_rho` is refused.
+    # In units of 1e-12 rho. Up to `auto_rho` a request needs no person; above `max_rho` it is refused.
     auto_rho = models.BigIntegerField(default=0)
     auto_rho_per_month = models.BigIntegerField(default=0)
     max_rho = models.BigIntegerField(null=True, blank=True)
@@ -306,7 +344,8 @@ class AccessPolicy(Model):
                 name="policy_one_active",
             ),
             models.CheckConstraint(
-                condition=Q(activated_by__isnull=True) | ~Q(activated_by=F("proposed_by")), name="policy_two_people"
+                condition=Q(activated_by__isnull=True) | ~Q(activated_by=F("proposed_by")),
+                name="policy_two_people",
             ),
             models.CheckConstraint(
                 condition=Q(auto_rho__gte=0) & Q(auto_rho_per_month__gte=0), name="policy_not_negative"
@@ -315,3 +354,11 @@ class AccessPolicy(Model):
 
     def __str__(self) -> str:
         return f"policy v{self.number} of {self.dataset}"
+
+    def roles_of(self, user: User) -> set[Role]:
+        return self.dataset.roles_of(user)
+
+    @property
+    def is_public(self) -> bool:
+        """Whether members of the node may know of it: rules that are or were in force are no secret."""
+        return self.activated_at is not None

@@ -5,3 +5,6 @@ class ProjectsConfig(AppConfig):
     name = "domains.projects"
     label = "projects"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from domains.projects import triggers  # noqa: F401 - registers what the database promises

@@ -34,7 +34,9 @@ def _to(*states: str) -> frozenset[str]:
 _P, _G = ProjectStatus, GrantStatus
 
 PROJECT = {
-    _P.DRAFT: State("Draft", Role.PROJECT_LEAD, _to(_P.IN_REVIEW, _P.WITHDRAWN), "Being written by its lead."),
+    _P.DRAFT: State(
+        "Draft", Role.PROJECT_LEAD, _to(_P.IN_REVIEW, _P.WITHDRAWN), "Being written by its lead."
+    ),
     _P.IN_REVIEW: State(
         "In review",
         Role.AREA_REVIEWER,
@@ -42,23 +44,41 @@ PROJECT = {
         "A reviewer of the research area decides.",
     ),
     _P.CHANGES_REQUESTED: State(
-        "Changes requested", Role.PROJECT_LEAD, _to(_P.IN_REVIEW, _P.WITHDRAWN), "The lead answers the reviewer's note."
+        "Changes requested",
+        Role.PROJECT_LEAD,
+        _to(_P.IN_REVIEW, _P.WITHDRAWN),
+        "The lead answers the reviewer's note.",
     ),
     _P.APPROVED: State("Approved", None, _to(_P.SUSPENDED, _P.CLOSED), "Work may go on within its grants."),
     _P.REJECTED: State("Rejected", None, _to(), "Final; a new project may be proposed."),
     _P.WITHDRAWN: State("Withdrawn", None, _to(), "Taken back by its lead before a decision."),
-    _P.SUSPENDED: State("Suspended", Role.AREA_REVIEWER, _to(_P.APPROVED, _P.CLOSED), "Stopped at once; another person may reinstate it."),
+    _P.SUSPENDED: State(
+        "Suspended",
+        Role.AREA_REVIEWER,
+        _to(_P.APPROVED, _P.CLOSED),
+        "Stopped at once; another person may reinstate it.",
+    ),
     _P.CLOSED: State("Closed", None, _to(), "Finished; the ledger stays."),
 }
 
 GRANT = {
     _G.REQUESTED: State(
-        "Requested", Role.ADMINISTRATOR, _to(_G.GRANTED, _G.DENIED, _G.WITHDRAWN), "Waits for the project's approval and a budget."
+        "Requested",
+        Role.ADMINISTRATOR,
+        _to(_G.GRANTED, _G.DENIED, _G.WITHDRAWN),
+        "Waits for the project's approval and a budget.",
     ),
-    _G.GRANTED: State("Granted", None, _to(_G.SUSPENDED, _G.REVOKED, _G.CLOSED), "May be used while every condition holds."),
+    _G.GRANTED: State(
+        "Granted", None, _to(_G.SUSPENDED, _G.REVOKED, _G.CLOSED), "May be used while every condition holds."
+    ),
     _G.DENIED: State("Denied", None, _to(), "Final."),
     _G.WITHDRAWN: State("Withdrawn", None, _to(), "Taken back before a decision."),
-    _G.SUSPENDED: State("Suspended", Role.DATASET_OWNER, _to(_G.GRANTED, _G.REVOKED, _G.CLOSED), "Nothing runs until it is reinstated."),
+    _G.SUSPENDED: State(
+        "Suspended",
+        Role.DATASET_OWNER,
+        _to(_G.GRANTED, _G.REVOKED, _G.CLOSED),
+        "Nothing runs until it is reinstated.",
+    ),
     _G.REVOKED: State("Revoked", None, _to(), "Ended by the dataset's owner."),
     _G.CLOSED: State("Closed", None, _to(), "Ended with its project."),
 }

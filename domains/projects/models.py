@@ -45,6 +45,11 @@ class Project(Model, HasLifecycle):
 
     def roles_of(self, user: User) -> set[Role]:
         """Give lead, member, the area's seats, and the stewards of the datasets it asks for."""
+        stewards = (grant.dataset.steward_roles_of(user) for grant in self.grants.all())
+        return self.own_roles_of(user).union(*stewards)
+
+    def own_roles_of(self, user: User) -> set[Role]:
+        """Give the same without the stewards: one dataset's steward has no say over another's grant."""
         own = {
             Role(row.role) for row in self.members.all() if row.user_id == user.pk and row.ended_at is None
         }
@@ -146,4 +151,4 @@ class AccessGrant(Model, HasLifecycle):
         return f"{self.project} × {self.dataset}"
 
     def roles_of(self, user: User) -> set[Role]:
-        return self.project.roles_of(user) | self.dataset.roles_of(user)
+        return self.project.own_roles_of(user) | self.dataset.roles_of(user)

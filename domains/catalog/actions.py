@@ -1,0 +1,27 @@
+"""Everything that people do in the catalogue, gathered for import; each part has a page of its own."""
+
+from domains.catalog.areas import create_area, create_population, end_seat, seat
+from domains.catalog.datasets import assign, create_dataset, describe, end_steward, freeze, unfreeze, withdraw
+from domains.catalog.rules import activate_policy, end_policy, propose_policy
+from domains.catalog.versions import approve_mock, declare, new_version, retire
+
+__all__ = [
+    "activate_policy",
+    "approve_mock",
+    "assign",
+    "create_area",
+    "create_dataset",
+    "create_population",
+    "declare",
+    "describe",
+    "end_policy",
+    "end_seat",
+    "end_steward",
+    "freeze",
+    "new_version",
+    "propose_policy",
+    "retire",
+    "seat",
+    "unfreeze",
+    "withdraw",
+]

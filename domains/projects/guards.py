@@ -1,0 +1,34 @@
+"""Separation of duties, asked by every decision about a project (S1)."""
+
+from __future__ import annotations
+
+from domains.errors import InvalidInput, NotAllowed
+from domains.people.models import User
+from domains.people.permissions import Role
+from domains.projects.models import Project, ProjectMember, ProjectReview
+
+
+def on_project(project: Project) -> set[str]:
+    """Return the keys of everyone who is, or ever was, on the project, read now; its creator among them."""
+    members = ProjectMember.objects.filter(project=project).values_list("user_id", flat=True)
+    return set(members) | {project.created_by_id}
+
+
+def require_separate(project: Project, by: User) -> None:
+    """Raise unless `by` may decide on the project: nobody who is or ever was on it may."""
+    if by.pk in on_project(project):
+        raise NotAllowed(
+            "You are or were on this project, so somebody else must decide.", code="separation_of_duties"
+        )
+
+
+def require_candidate(project: Project | None, user: User) -> None:
+    """Raise InvalidInput unless `user` may join: active, a scientist, and never a judge of this project."""
+    if not user.is_active:
+        raise InvalidInput(f"{user.name}'s account is not active.", code="person_inactive")
+    if Role.SCIENTIST not in user.node_roles:
+        raise InvalidInput(f"{user.name} needs the role scientist on this node first.", code="role_missing")
+    if project is not None and ProjectReview.objects.filter(project=project, reviewer=user).exists():
+        raise InvalidInput(
+            f"{user.name} has voted on this project and cannot join it.", code="separation_of_duties"
+        )

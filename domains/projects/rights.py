@@ -1,0 +1,67 @@
+"""The one predicate behind every use of a grant: checklist, reviewer's panel, API and preflight.
+
+A right is evaluated now, from the database, and never from objects that were read earlier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from domains.catalog.lifecycle import VersionStatus
+from domains.catalog.models import DatasetVersion
+from domains.errors import NotAllowed
+from domains.people.models import Membership, User
+from domains.people.permissions import Role
+from domains.projects.models import AccessGrant, ProjectMember
+from domains.projects.policy import Check, Facts, Usable, usable
+
+__all__ = ["Check", "Usable", "grant_usable", "grants_usable", "require_usable"]
+
+
+def grant_usable(grant: AccessGrant, user: User, now: datetime) -> Usable:
+    """Say whether `user` may use `grant` at `now`, with every condition named."""
+    return grants_usable([grant], user, now)[grant.pk]
+
+
+def grants_usable(grants: Iterable[AccessGrant], user: User, now: datetime) -> dict[str, Usable]:
+    """Say the same of many grants, by key, in a constant number of queries."""
+    keys = {grant.pk for grant in grants}
+    is_active = User.objects.filter(pk=user.pk, is_active=True).exists()
+    memberships = Membership.objects.filter(user=user.pk, role=Role.SCIENTIST, ended_at=None)
+    is_scientist = memberships.exists()
+    live = ProjectMember.objects.filter(project=OuterRef("project"), user=user.pk, ended_at=None)
+    published = DatasetVersion.objects.filter(dataset=OuterRef("dataset"), status=VersionStatus.PUBLISHED)
+    rows = (
+        AccessGrant.objects.filter(pk__in=keys)
+        .select_related("project", "dataset")
+        .annotate(is_member=Exists(live), has_version=Exists(published))
+    )
+    return {row.pk: usable(_facts(row, is_active=is_active, is_scientist=is_scientist), now) for row in rows}
+
+
+def _facts(row: AccessGrant, *, is_active: bool, is_scientist: bool) -> Facts:
+    return Facts(
+        project_status=row.project.status,
+        project_valid_until=row.project.valid_until,
+        grant_status=row.status,
+        grant_valid_from=row.valid_from,
+        grant_valid_to=row.valid_to,
+        is_active=is_active,
+        is_scientist=is_scientist,
+        is_member=row.is_member,
+        dataset_status=row.dataset.status,
+        has_version=row.has_version,
+    )
+
+
+def require_usable(grant: AccessGrant, user: User) -> None:
+    """Raise NotAllowed, with the first failed condition and its remedy, unless `user` may use `grant` now."""
+    refusal = grant_usable(grant, user, timezone.now()).refusal
+    if refusal is not None:
+        raise NotAllowed(
+            f"This does not hold now: {refusal.label.lower()}. {refusal.hint}", code=refusal.code
+        )

@@ -1,0 +1,37 @@
+"""What the database itself promises about projects: votes stand, and nobody judges what they are on (S1)."""
+
+from domains.triggers import append_only, check, kept, register
+
+_VOTE = "projects_projectreview"
+_MEMBER = "projects_projectmember"
+# So that a vote and a joining at the same moment see each other; SQLite writes one at a time anyway.
+_LOCK = "PERFORM 1 FROM projects_project WHERE id = NEW.project_id FOR UPDATE;"
+
+register(
+    *append_only(_VOTE),
+    *kept(_MEMBER),
+    check(
+        "project_review_not_by_member",
+        _VOTE,
+        on="INSERT",
+        unless=(
+            "NOT EXISTS (SELECT 1 FROM projects_projectmember m "
+            "WHERE m.project_id = NEW.project_id AND m.user_id = NEW.reviewer_id) "
+            "AND NOT EXISTS (SELECT 1 FROM projects_project p "
+            "WHERE p.id = NEW.project_id AND p.created_by_id = NEW.reviewer_id)"
+        ),
+        message="a person on a project never votes on it",
+        before=_LOCK,
+    ),
+    check(
+        "project_member_not_a_judge",
+        _MEMBER,
+        on="INSERT",
+        unless=(
+            "NOT EXISTS (SELECT 1 FROM projects_projectreview r "
+            "WHERE r.project_id = NEW.project_id AND r.reviewer_id = NEW.user_id)"
+        ),
+        message="a person who voted on a project never joins it",
+        before=_LOCK,
+    ),
+)
