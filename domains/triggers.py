@@ -13,12 +13,16 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 @dataclass(frozen=True)
 class Trigger:
-    """One named trigger with its text for each database; `sqlite` and `postgresql` are whole statements."""
+    """One named trigger with its text for each database; an empty text means there is none on that one."""
 
     name: str
     table: str
     sqlite: str
     postgresql: str
+
+    def text(self, vendor: str) -> str:
+        """Return the statements that make this trigger on `vendor`; empty where that database needs none."""
+        return self.sqlite if vendor == "sqlite" else self.postgresql
 
 
 _registry: dict[str, Trigger] = {}
@@ -53,11 +57,54 @@ def guard(name: str, table: str, *, on: str, when: str = "", message: str) -> Tr
     return Trigger(name, table, sqlite, postgresql)
 
 
+def check(name: str, table: str, *, on: str, unless: str, message: str, before: str = "") -> Trigger:
+    """Build a trigger that refuses `on` (INSERT or UPDATE) on `table` unless `unless` is true.
+
+    `unless` is a condition over NEW and OLD that may look into other tables, in words that both databases
+    understand; null counts as false. `before` is a PL/pgSQL statement that PostgreSQL runs first, such as
+    taking a row lock that SQLite does not need.
+    """
+    quoted = message.replace("'", "''")
+    sqlite = (
+        f"CREATE TRIGGER {name} BEFORE {on} ON {table} FOR EACH ROW "
+        f"BEGIN SELECT RAISE(ABORT, '{quoted}') WHERE ({unless}) IS NOT TRUE; END"
+    )
+    postgresql = (
+        f"CREATE OR REPLACE FUNCTION {name}_f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {before} "
+        f"IF ({unless}) IS NOT TRUE THEN "
+        f"RAISE EXCEPTION USING MESSAGE = '{quoted}', ERRCODE = 'integrity_constraint_violation'; "
+        f"END IF; RETURN NEW; END $$; "
+        f"CREATE TRIGGER {name} BEFORE {on} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}_f()"
+    )
+    return Trigger(name, table, sqlite, postgresql)
+
+
+def no_truncate(table: str) -> Trigger:
+    """Refuse TRUNCATE on `table`, which row triggers do not see; SQLite has no such statement."""
+    name = f"{table}_no_truncate"
+    postgresql = (
+        f"CREATE OR REPLACE FUNCTION {name}_f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"RAISE EXCEPTION USING MESSAGE = '{table} is never emptied', "
+        f"ERRCODE = 'integrity_constraint_violation'; END $$; "
+        f"CREATE TRIGGER {name} BEFORE TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION {name}_f()"
+    )
+    return Trigger(name, table, "", postgresql)
+
+
 def append_only(table: str) -> tuple[Trigger, ...]:
-    """Refuse every UPDATE and DELETE on `table`."""
-    return tuple(
+    """Refuse every UPDATE, DELETE and TRUNCATE on `table`."""
+    rows = tuple(
         guard(f"{table}_no_{verb.lower()}", table, on=verb, message=f"{table} is append-only")
         for verb in ("UPDATE", "DELETE")
+    )
+    return (*rows, no_truncate(table))
+
+
+def kept(table: str) -> tuple[Trigger, ...]:
+    """Refuse DELETE and TRUNCATE on `table`; its rows may change."""
+    return (
+        guard(f"{table}_no_delete", table, on="DELETE", message=f"{table} is never deleted"),
+        no_truncate(table),
     )
 
 
@@ -71,23 +118,21 @@ def missing(connection: BaseDatabaseWrapper) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(query)
         present = {row[0] for row in cursor.fetchall()}
-    return sorted(set(_registry) - present)
+    return sorted({t.name for t in expected() if t.text(connection.vendor)} - present)
 
 
 def install(connection: BaseDatabaseWrapper) -> None:
     """Create afresh each expected trigger whose table exists."""
     tables = set(connection.introspection.table_names())
+    lift(connection, tables)
     with connection.cursor() as cursor:
         for trigger in expected():
-            if trigger.table not in tables:
-                continue
-            drop = f"DROP TRIGGER IF EXISTS {trigger.name}"
-            cursor.execute(drop if connection.vendor == "sqlite" else f"{drop} ON {trigger.table}")
-            cursor.execute(trigger.sqlite if connection.vendor == "sqlite" else trigger.postgresql)
+            if trigger.table in tables and trigger.text(connection.vendor):
+                cursor.execute(trigger.text(connection.vendor))
 
 
 def lift(connection: BaseDatabaseWrapper, tables: set[str] | None = None) -> None:
-    """Drop the triggers; only test fixtures that must empty append-only tables call this."""
+    """Drop the triggers; only test fixtures that must empty append-only tables call this by itself."""
     with connection.cursor() as cursor:
         for trigger in expected():
             if tables is None or trigger.table in tables:

@@ -4,7 +4,7 @@ from django.db import models
 
 
 class AuditEvent(models.Model):
-    """One leaf. `body` holds the canonical bytes that were hashed; no foreign keys, so nothing can cascade."""
+    """One leaf. `body` holds the exact bytes that were hashed; no foreign keys, so nothing can cascade."""
 
     index = models.BigIntegerField(primary_key=True)
     event = models.CharField(max_length=60, db_index=True)
@@ -37,12 +37,14 @@ class AuditNode(models.Model):
 
 
 class AuditHead(models.Model):
-    """The one mutable row: how many leaves there are and the frontier that gives their root."""
+    """The one row that changes: how many leaves there are and the frontier that gives their root."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     size = models.BigIntegerField(default=0)
     frontier = models.BinaryField(default=b"")
     root = models.BinaryField(max_length=32)
+    # The first size ever witnessed; above zero, a missing witness file means that somebody took it away.
+    witnessed = models.BigIntegerField(default=0)
 
     class Meta:
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="audit_head_single")]

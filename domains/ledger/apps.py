@@ -5,3 +5,6 @@ class LedgerConfig(AppConfig):
     name = "domains.ledger"
     label = "ledger"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from domains.ledger import triggers  # noqa: F401 - importing it registers them

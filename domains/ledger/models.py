@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from domains.base import AppendOnly, Model
+from domains.base import AppendOnly, Model, paired
 
 
 class Scope(models.TextChoices):
@@ -30,22 +30,31 @@ class Account(Model):
     """A cap and what has been reserved and spent under it, one column per currency."""
 
     scope = models.CharField(max_length=10, choices=Scope.choices)
-    population = models.ForeignKey("catalog.Population", null=True, on_delete=models.PROTECT, related_name="+")
+    population = models.ForeignKey(
+        "catalog.Population", null=True, on_delete=models.PROTECT, related_name="+"
+    )
     dataset = models.ForeignKey("catalog.Dataset", null=True, on_delete=models.PROTECT, related_name="+")
     grant = models.ForeignKey("projects.AccessGrant", null=True, on_delete=models.PROTECT, related_name="+")
-    person = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
     rho_limit = models.BigIntegerField()
     rho_reserved = models.BigIntegerField(default=0)
     rho_spent = models.BigIntegerField(default=0)
     delta_limit = models.BigIntegerField()
     delta_reserved = models.BigIntegerField(default=0)
     delta_spent = models.BigIntegerField(default=0)
+    limit_version = models.PositiveIntegerField(default=0)  # the number of the last limit change
+    # On a grant's account: the cap that a person's own account starts with; null means the dataset's.
+    person_rho = models.BigIntegerField(null=True)
+    person_delta = models.BigIntegerField(null=True)
 
     class Meta:
         ordering = ["id"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(rho_limit__gte=F("rho_reserved") + F("rho_spent")), name="account_rho_never_overspent"
+                condition=Q(rho_limit__gte=F("rho_reserved") + F("rho_spent")),
+                name="account_rho_never_overspent",
             ),
             models.CheckConstraint(
                 condition=Q(delta_limit__gte=F("delta_reserved") + F("delta_spent")),
@@ -62,10 +71,17 @@ class Account(Model):
                 | _only("person", population=False, dataset=True, grant=False, person=True),
                 name="account_scope_matches",
             ),
+            models.CheckConstraint(
+                condition=Q(person_rho__isnull=True, person_delta__isnull=True)
+                | Q(scope="grant", person_rho__gte=0, person_delta__gte=0),
+                name="account_person_cap",
+            ),
             models.UniqueConstraint(
                 fields=["population"], condition=Q(scope="population"), name="account_of_population"
             ),
-            models.UniqueConstraint(fields=["dataset"], condition=Q(scope="dataset"), name="account_of_dataset"),
+            models.UniqueConstraint(
+                fields=["dataset"], condition=Q(scope="dataset"), name="account_of_dataset"
+            ),
             models.UniqueConstraint(fields=["grant"], condition=Q(scope="grant"), name="account_of_grant"),
             models.UniqueConstraint(
                 fields=["dataset", "person"], condition=Q(scope="person"), name="account_of_person"
@@ -77,9 +93,10 @@ class Account(Model):
 
 
 class LimitChange(AppendOnly):
-    """An explicit, reasoned change of an account's limit; raising a dataset's or population's takes two people."""
+    """An explicit, reasoned change of a limit; raising a dataset's or population's takes two people."""
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="limit_changes")
+    number = models.PositiveIntegerField()  # 1, 2, … within the account
     rho_before = models.BigIntegerField()
     rho_after = models.BigIntegerField()
     delta_before = models.BigIntegerField()
@@ -96,11 +113,57 @@ class LimitChange(AppendOnly):
             models.CheckConstraint(
                 condition=Q(confirmed_by__isnull=True) | ~Q(confirmed_by=F("changed_by")),
                 name="limit_change_two_people",
-            )
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="limit_change_says_why"),
+            models.CheckConstraint(
+                condition=Q(rho_after__gte=0, delta_after__gte=0), name="limit_change_not_negative"
+            ),
+            models.UniqueConstraint(fields=["account", "number"], name="limit_change_number"),
         ]
 
     def __str__(self) -> str:
         return f"{self.account}: {self.rho_before} → {self.rho_after}"
+
+
+class ProposalStatus(models.TextChoices):
+    OPEN = "open"
+    CONFIRMED = "confirmed"
+    ENDED = "ended"  # turned down, or taken back
+
+
+class LimitProposal(Model):
+    """A raise that one person asked for and another has yet to confirm."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="proposals")
+    limit_version = models.PositiveIntegerField()  # of the account when it was proposed
+    rho = models.BigIntegerField()
+    delta = models.BigIntegerField()
+    epsilon = models.DecimalField(max_digits=10, decimal_places=6)
+    reason = models.CharField(max_length=300)
+    status = models.CharField(max_length=10, choices=ProposalStatus.choices, default=ProposalStatus.OPEN)
+    proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["created_at"]
+        constraints = [
+            paired("decided", "limit_proposal"),
+            models.UniqueConstraint(
+                fields=["account"], condition=Q(status="open"), name="limit_proposal_one_open"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="confirmed")
+                | (Q(decided_by__isnull=False) & ~Q(decided_by=F("proposed_by"))),
+                name="limit_proposal_two_people",
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="limit_proposal_says_why"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account}: ε = {self.epsilon} proposed"
 
 
 class ChargeState(models.TextChoices):
@@ -127,7 +190,10 @@ class Charge(Model):
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.CheckConstraint(condition=Q(rho__gte=0, delta__gte=0) & (Q(rho__gt=0) | Q(delta__gt=0)), name="charge_positive"),
+            models.CheckConstraint(
+                condition=Q(rho__gte=0, delta__gte=0) & (Q(rho__gt=0) | Q(delta__gt=0)),
+                name="charge_positive",
+            ),
             models.CheckConstraint(condition=Q(state__in=ChargeState.values), name="charge_state"),
         ]
 
@@ -142,7 +208,7 @@ class EntryKind(models.TextChoices):
 
 
 class Entry(models.Model):
-    """One line of the books: a charge's effect on one account."""
+    """One line of the books: a charge's effect on one account, and the account's balance after it."""
 
     seq = models.BigAutoField(primary_key=True)
     charge = models.ForeignKey(Charge, on_delete=models.PROTECT, related_name="entries")
@@ -150,14 +216,22 @@ class Entry(models.Model):
     kind = models.CharField(max_length=8, choices=EntryKind.choices)
     rho = models.BigIntegerField()
     delta = models.BigIntegerField()
+    rho_reserved = models.BigIntegerField()
+    rho_spent = models.BigIntegerField()
+    delta_reserved = models.BigIntegerField()
+    delta_spent = models.BigIntegerField()
     at = models.DateTimeField()
 
     class Meta:
         ordering = ["seq"]
+        # The running balance is checked against the line before, so that line must be near at hand.
+        indexes = [models.Index(fields=["account", "-seq"], name="entry_of_account")]
         constraints = [
             models.UniqueConstraint(fields=["charge", "account", "kind"], name="entry_once"),
             models.UniqueConstraint(
-                fields=["charge", "account"], condition=Q(kind__in=["COMMIT", "VOID"]), name="entry_one_outcome"
+                fields=["charge", "account"],
+                condition=Q(kind__in=["COMMIT", "VOID"]),
+                name="entry_one_outcome",
             ),
             models.CheckConstraint(condition=Q(kind__in=EntryKind.values), name="entry_kind"),
             models.CheckConstraint(condition=Q(rho__gte=0, delta__gte=0), name="entry_not_negative"),

@@ -1,0 +1,199 @@
+"""The ledger's protocol (LEDGER §1): reserve, commit, persist, void, sweep.
+
+    RESERVED → COMMITTED → (answer) | BURNT        RESERVED → VOID        nothing else
+
+The guard is the conditional UPDATE and its row count; constraints and triggers are the last line. Rows are
+taken in one order: the charge, its accounts by id, entries, and last the audit log's head.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from domains.audit import checkpoints, keys
+from domains.audit.events import Event
+from domains.audit.recorder import record
+from domains.base import new_id
+from domains.errors import BudgetExhausted, IllegalMove, InvalidInput
+from domains.ledger.models import Account, Answer, Charge, ChargeState, Entry, EntryKind
+from domains.people.models import User
+from domains.projects.models import AccessGrant
+from privacy.loss import Loss
+
+# One text for every refusal: it depends on (Σρ, Σδ, cap) only and names no scope.
+EXHAUSTED = "The budget that is left does not cover this loss. Ask for less, or ask for a larger budget."
+
+
+def reserve(
+    *,
+    idem: str,
+    repeat_key: str,
+    accounts: Sequence[str],
+    grant: AccessGrant,
+    person: User,
+    loss: Loss,
+    certificate: dict[str, Any],
+) -> str:
+    """Set `loss` aside under every account, or under none, and return the charge's id (T1).
+
+    The same `idem` again returns the same charge and changes nothing. Runs inside the transaction that
+    approves; raises BudgetExhausted, and the caller rolls back, when one cap does not hold it.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError("reserve() belongs inside the transaction that approves")
+    if not accounts or loss == Loss.zero():
+        raise InvalidInput("A charge has a loss above zero and at least one account.", code="charge_empty")
+    charge = Charge(
+        id=new_id(),
+        idem=idem,
+        repeat_key=repeat_key,
+        grant=grant,
+        person=person,
+        rho=loss.rho,
+        delta=loss.delta,
+        certificate=certificate,
+    )
+    Charge.objects.bulk_create([charge], ignore_conflicts=True)
+    holder = Charge.objects.only("id", "rho", "delta", "grant_id").get(idem=idem)
+    if holder.pk != charge.pk:
+        return _same(holder, charge)
+    ordered = sorted(set(accounts))
+    for account in ordered:
+        _set_aside(account, loss)
+    _enter(charge, EntryKind.RESERVE, ordered)
+    _leaf(Event.CHARGE_RESERVED, charge, accounts=ordered, grant=grant.pk, person=person.pk)
+    return charge.pk
+
+
+def _same(holder: Charge, asked: Charge) -> str:
+    """Return the earlier charge's id; another loss or grant under one content hash is the caller's fault."""
+    if (holder.rho, holder.delta, holder.grant_id) != (asked.rho, asked.delta, asked.grant_id):
+        raise IllegalMove("This was reserved before with another loss or grant.", code="idem_reused")
+    return holder.pk
+
+
+def _set_aside(account: str, loss: Loss) -> None:
+    fits = Account.objects.filter(
+        pk=account,
+        rho_limit__gte=F("rho_reserved") + F("rho_spent") + loss.rho,
+        delta_limit__gte=F("delta_reserved") + F("delta_spent") + loss.delta,
+    )
+    moved = fits.update(
+        rho_reserved=F("rho_reserved") + loss.rho, delta_reserved=F("delta_reserved") + loss.delta
+    )
+    if moved != 1:
+        raise BudgetExhausted(EXHAUSTED)
+
+
+def commit(charge_id: str, *, lease: timedelta) -> int | None:
+    """Spend a reservation for ever and return the fence of the one draw it allows (T2); None if not ours.
+
+    Runs in its own transaction, or joins the caller's, which must be durable and over **before** the first
+    private byte is read or noise is drawn. Raises IllegalMove "ledger_behind_witness" after a restore.
+    """
+    with transaction.atomic():
+        checkpoints.require_not_behind()
+        ours = Charge.objects.filter(pk=charge_id, state=ChargeState.RESERVED)
+        moved = ours.update(
+            state=ChargeState.COMMITTED, fence=F("fence") + 1, lease_until=timezone.now() + lease
+        )
+        if moved != 1:
+            return None
+        charge = Charge.objects.get(pk=charge_id)
+        _settle(charge, EntryKind.COMMIT)
+        _leaf(Event.CHARGE_COMMITTED, charge, fence=charge.fence)
+        return charge.fence
+
+
+def persist(charge_id: str, *, fence: int, payload: bytes) -> str:
+    """Store the one answer of a committed charge and return its SHA-256 in hexadecimal (T3), durably.
+
+    Raises IllegalMove "not_the_owner" when the fence is another, the charge burnt or already answered.
+    """
+    sha256 = hashlib.sha256(payload).hexdigest()
+    with transaction.atomic(durable=True):
+        charge = Charge.objects.select_for_update(no_key=True).filter(pk=charge_id).first()
+        is_owner = charge is not None and charge.state == ChargeState.COMMITTED and charge.fence == fence
+        if charge is None or not is_owner or Answer.objects.filter(pk=charge_id).exists():
+            raise IllegalMove("This charge takes no answer from this worker.", code="not_the_owner")
+        Answer.objects.create(charge=charge, payload=payload, sha256=sha256, fence=fence, at=timezone.now())
+        _leaf(Event.ANSWER_PERSISTED, charge, fence=fence, hmac=keys.fingerprint(payload))
+    return sha256
+
+
+def void(charge_id: str, *, reason: str) -> bool:
+    """Give a reservation back; False when it was committed or voided already, for then nothing goes back."""
+    with transaction.atomic():
+        ours = Charge.objects.filter(pk=charge_id, state=ChargeState.RESERVED)
+        if ours.update(state=ChargeState.VOID) != 1:
+            return False
+        charge = Charge.objects.get(pk=charge_id)
+        _settle(charge, EntryKind.VOID)
+        _leaf(Event.CHARGE_VOIDED, charge, reason=reason)
+        return True
+
+
+def burn(charge_id: str, fence: int) -> bool:
+    """Give up a committed charge that has no answer; it stays spent. False if it is not ours to burn."""
+    with transaction.atomic():
+        # Locked first: an answer that is being stored now must be seen by the statement that follows.
+        charge = Charge.objects.select_for_update(no_key=True).filter(pk=charge_id, fence=fence).first()
+        ours = Charge.objects.filter(pk=charge_id, state=ChargeState.COMMITTED, fence=fence, answer=None)
+        if charge is None or ours.update(state=ChargeState.BURNT) != 1:
+            return False
+        _leaf(Event.CHARGE_BURNT, charge, fence=fence)
+        return True
+
+
+def sweep(now: datetime | None = None) -> int:
+    """Burn every committed charge whose lease is over and that has no answer; return how many.
+
+    One transaction each: whoever holds the log's head never waits for another charge.
+    """
+    due = Charge.objects.filter(
+        state=ChargeState.COMMITTED, lease_until__lt=now or timezone.now(), answer=None
+    )
+    return sum(burn(pk, fence) for pk, fence in due.order_by("id").values_list("pk", "fence"))
+
+
+def _settle(charge: Charge, kind: EntryKind) -> None:
+    """Take the charge out of `reserved` in each of its accounts and, on COMMIT, into `spent`."""
+    ids = sorted(charge.entries.filter(kind=EntryKind.RESERVE).values_list("account_id", flat=True))
+    is_spent = kind == EntryKind.COMMIT
+    for account in ids:
+        Account.objects.filter(pk=account).update(
+            rho_reserved=F("rho_reserved") - charge.rho,
+            delta_reserved=F("delta_reserved") - charge.delta,
+            rho_spent=F("rho_spent") + (charge.rho if is_spent else 0),
+            delta_spent=F("delta_spent") + (charge.delta if is_spent else 0),
+        )
+    _enter(charge, kind, ids)
+
+
+def _enter(charge: Charge, kind: EntryKind, accounts: list[str]) -> None:
+    """Write one line per account with the balance that this transaction has just given it."""
+    balances = ("rho_reserved", "rho_spent", "delta_reserved", "delta_spent")
+    rows = Account.objects.filter(pk__in=accounts).order_by("id").values("id", *balances)
+    Entry.objects.bulk_create(
+        Entry(
+            charge=charge,
+            account_id=row.pop("id"),
+            kind=kind,
+            rho=charge.rho,
+            delta=charge.delta,
+            at=timezone.now(),
+            **row,
+        )
+        for row in rows
+    )
+
+
+def _leaf(event: Event, charge: Charge, **details: Any) -> None:
+    record(event, by="system", on=charge, rho=charge.rho, delta=charge.delta, **details)

@@ -1,0 +1,150 @@
+"""What constraints cannot say about the ledger, said by the database itself."""
+
+# ruff: noqa: S608 - every name in these statements is a constant of this file
+
+from domains.triggers import append_only, check, guard, kept, register
+
+ACCOUNT, CHARGE, ENTRY = "ledger_account", "ledger_charge", "ledger_entry"
+ANSWER, CHANGE, PROPOSAL = "ledger_answer", "ledger_limitchange", "ledger_limitproposal"
+
+
+def _same(*columns: str) -> str:
+    return " AND ".join(f"NEW.{c} IS NOT DISTINCT FROM OLD.{c}" for c in columns)
+
+
+_IDENTITY = _same("id", "created_at", "scope", "population_id", "dataset_id", "grant_id", "person_id")
+_BALANCE = ("rho_reserved", "rho_spent", "delta_reserved", "delta_spent")
+_LIMIT = ("rho_limit", "delta_limit", "limit_version", "person_rho", "person_delta")
+
+# Either a charge moves the balance (reserved up; or reserved down, and by no more than that spent up) …
+_BALANCE_MOVES = f"""({_same(*_LIMIT)}
+    AND ((NEW.rho_spent = OLD.rho_spent AND NEW.delta_spent = OLD.delta_spent
+            AND NEW.rho_reserved >= OLD.rho_reserved AND NEW.delta_reserved >= OLD.delta_reserved)
+        OR (NEW.rho_spent - OLD.rho_spent IN (0, OLD.rho_reserved - NEW.rho_reserved)
+            AND NEW.delta_spent - OLD.delta_spent IN (0, OLD.delta_reserved - NEW.delta_reserved)
+            AND NEW.rho_reserved <= OLD.rho_reserved AND NEW.delta_reserved <= OLD.delta_reserved)))"""
+# … or an explicit change moves the limit.
+_LIMIT_MOVES = f"""({_same(*_BALANCE, "person_rho", "person_delta")}
+    AND NEW.limit_version = OLD.limit_version + 1
+    AND EXISTS (SELECT 1 FROM {CHANGE} c WHERE c.account_id = NEW.id AND c.number = NEW.limit_version
+        AND c.rho_before = OLD.rho_limit AND c.rho_after = NEW.rho_limit
+        AND c.delta_before = OLD.delta_limit AND c.delta_after = NEW.delta_limit))"""
+
+_CHARGE_SAME = _same(
+    "id", "created_at", "idem", "repeat_key", "grant_id", "person_id", "rho", "delta", "certificate"
+)
+_CHARGE_MOVES = f"""{_CHARGE_SAME} AND (
+    (OLD.state = 'RESERVED' AND NEW.state = 'COMMITTED'
+        AND NEW.fence = OLD.fence + 1 AND NEW.lease_until IS NOT NULL)
+    OR (OLD.state = 'RESERVED' AND NEW.state = 'VOID' AND {_same("fence", "lease_until")})
+    OR (OLD.state = 'COMMITTED' AND NEW.state = 'BURNT' AND {_same("fence", "lease_until")}
+        AND NOT EXISTS (SELECT 1 FROM {ANSWER} a WHERE a.charge_id = NEW.id)))"""
+
+
+def _step(currency: str, column: str, sign: dict[str, int]) -> str:
+    """Say that a running balance is the one on the line before, plus what this kind of line does to it."""
+    before = (
+        f"COALESCE((SELECT e.{currency}_{column} FROM {ENTRY} e WHERE e.account_id = NEW.account_id "
+        f"ORDER BY e.seq DESC LIMIT 1), 0)"
+    )
+    cases = " ".join(f"WHEN '{kind}' THEN {factor}" for kind, factor in sign.items())
+    return f"NEW.{currency}_{column} = {before} + NEW.{currency} * (CASE NEW.kind {cases} END)"
+
+
+_RESERVED, _SPENT = {"RESERVE": 1, "COMMIT": -1, "VOID": -1}, {"RESERVE": 0, "COMMIT": 1, "VOID": 0}
+_ENTRY_ADDS_UP = " AND ".join(
+    (
+        *(_step(currency, "reserved", _RESERVED) for currency in ("rho", "delta")),
+        *(_step(currency, "spent", _SPENT) for currency in ("rho", "delta")),
+        f"EXISTS (SELECT 1 FROM {ACCOUNT} a WHERE a.id = NEW.account_id AND "
+        + " AND ".join(f"a.{column} = NEW.{column}" for column in _BALANCE)
+        + ")",
+    )
+)
+_ENTRY_IS_OF_CHARGE = f"""EXISTS (SELECT 1 FROM {CHARGE} c WHERE c.id = NEW.charge_id
+        AND c.rho = NEW.rho AND c.delta = NEW.delta
+        AND c.state = (CASE NEW.kind
+            WHEN 'RESERVE' THEN 'RESERVED' WHEN 'COMMIT' THEN 'COMMITTED' ELSE 'VOID' END))
+    AND (NEW.kind = 'RESERVE' OR EXISTS (SELECT 1 FROM {ENTRY} e
+        WHERE e.charge_id = NEW.charge_id AND e.account_id = NEW.account_id AND e.kind = 'RESERVE'))"""
+
+register(
+    *kept(ACCOUNT),
+    check(
+        f"{ACCOUNT}_moves",
+        ACCOUNT,
+        on="UPDATE",
+        unless=f"{_IDENTITY} AND ({_BALANCE_MOVES} OR {_LIMIT_MOVES})",
+        message="an account moves by a charge or by an explicit change of its limit",
+    ),
+    guard(
+        f"{ACCOUNT}_starts_empty",
+        ACCOUNT,
+        on="INSERT",
+        when="NEW.rho_reserved <> 0 OR NEW.rho_spent <> 0 OR NEW.delta_reserved <> 0 OR NEW.delta_spent <> 0 "
+        "OR NEW.limit_version <> 0",
+        message="an account starts with nothing reserved or spent",
+    ),
+    *append_only(CHANGE),
+    check(
+        f"{CHANGE}_raise_takes_two",
+        CHANGE,
+        on="INSERT",
+        unless=f"""NEW.confirmed_by_id IS NOT NULL
+            OR (NEW.rho_after <= NEW.rho_before AND NEW.delta_after <= NEW.delta_before)
+            OR (SELECT a.scope FROM {ACCOUNT} a WHERE a.id = NEW.account_id) IN ('grant', 'person')""",
+        message="raising the cap of a dataset or population takes two people",
+    ),
+    *kept(PROPOSAL),
+    check(
+        f"{PROPOSAL}_decided_once",
+        PROPOSAL,
+        on="UPDATE",
+        unless="OLD.status = 'open' AND "
+        + _same(
+            "id",
+            "created_at",
+            "account_id",
+            "limit_version",
+            "rho",
+            "delta",
+            "epsilon",
+            "reason",
+            "proposed_by_id",
+        ),
+        message="a proposal is decided once and never rewritten",
+    ),
+    *kept(CHARGE),
+    check(
+        f"{CHARGE}_moves",
+        CHARGE,
+        on="UPDATE",
+        unless=_CHARGE_MOVES,
+        message="a charge goes from reserved to committed or void, and from committed to burnt",
+    ),
+    guard(
+        f"{CHARGE}_starts_reserved",
+        CHARGE,
+        on="INSERT",
+        when="NEW.state <> 'RESERVED' OR NEW.fence <> 0 OR NEW.lease_until IS NOT NULL",
+        message="a charge starts reserved",
+    ),
+    *append_only(ENTRY),
+    check(
+        f"{ENTRY}_adds_up",
+        ENTRY,
+        on="INSERT",
+        unless=f"{_ENTRY_ADDS_UP} AND {_ENTRY_IS_OF_CHARGE}",
+        message="an entry carries its charge's loss, in its charge's state, and the balance that follows",
+    ),
+    *append_only(ANSWER),
+    check(
+        f"{ANSWER}_of_committed",
+        ANSWER,
+        on="INSERT",
+        unless=f"EXISTS (SELECT 1 FROM {CHARGE} c WHERE c.id = NEW.charge_id "
+        "AND c.state = 'COMMITTED' AND c.fence = NEW.fence)",
+        message="an answer belongs to a committed charge with the same fence",
+        before=f"PERFORM 1 FROM {CHARGE} c WHERE c.id = NEW.charge_id FOR NO KEY UPDATE;",
+    ),
+)
