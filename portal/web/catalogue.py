@@ -1,0 +1,83 @@
+"""The catalogue for everyone: what there is, what may be asked of it, and how to ask."""
+
+from __future__ import annotations
+
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import path
+from django.views.decorators.http import require_GET
+
+from domains.catalog import queries, storage
+from domains.catalog.lifecycle import DatasetStatus
+from domains.catalog.models import Column
+from domains.errors import NotFound
+from domains.ledger import queries as books
+from domains.people.permissions import Permission, allows
+from domains.projects import queries as projects
+from portal.web import owning, pages
+
+
+@require_GET
+def listing(request: HttpRequest) -> HttpResponse:
+    """Show the datasets that this person may see, by words and research area."""
+    search, area = request.GET.get("search", "").strip(), request.GET.get("area", "")
+    areas = queries.areas(request.user)
+    rows = queries.catalogue(request.user, search=search, area=area or None)
+    values = {
+        "page": pages.page_of(request, rows),
+        "areas": areas,
+        "search": search,
+        "area": area,
+        "may_create": any(allows(request.user, Permission.DATASET_CREATE, on=each) for each in areas),
+    }
+    return render(request, "catalogue/list.html", values)
+
+
+@require_GET
+def dataset(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show one dataset: what it holds, in public words, its budget, its mock and how to ask."""
+    row = queries.dataset(slug, request.user)
+    current = row.current
+    columns = list(current.columns.all()) if current else []
+    values = {
+        "dataset": row,
+        "version": current,
+        "columns": columns,
+        "policy": queries.policies(row, request.user).filter(activated_at__isnull=False, ended_at=None).first(),
+        "mock": queries.mock_version(row),
+        "balance": books.dataset_balance(row) if row.status != DatasetStatus.DRAFT else None,
+        "grants": projects.grants_of(request.user).filter(dataset=row),
+        "example": _example(row.slug, columns),
+        "is_steward": bool(row.roles_of(request.user)),
+        "may_edit": allows(request.user, Permission.DATASET_EDIT, on=row),
+    }
+    return render(request, "catalogue/dataset.html", values)
+
+
+def _example(slug: str, columns: list[Column]) -> str:
+    """Write a question that this schema can answer, from its declared columns alone."""
+    table = slug.replace("-", "_")
+    key = next((column.name for column in columns if column.codes), None)
+    value = next((column.name for column in columns if column.lower is not None), None)
+    parts = [key, "COUNT(*) AS n", value and f"AVG({value}) AS mean_{value}"]
+    question = f"SELECT {', '.join(filter(None, parts))}\nFROM {table}"
+    return f"{question}\nGROUP BY {key}" if key else question
+
+
+@require_GET
+def mock(request: HttpRequest, slug: str) -> HttpResponse:
+    """Offer the mock as a file; it holds nothing private."""
+    row = queries.dataset(slug, request.user)
+    version = queries.mock_version(row)
+    if version is None:
+        raise NotFound("This dataset has no mock data yet.", code="no_mock")
+    file = storage.mock_path(version)
+    return FileResponse(file.open("rb"), as_attachment=True, filename=f"{row.slug}-v{version.number}-mock{file.suffix}")
+
+
+urlpatterns = [
+    path("catalogue/", listing, name="catalogue"),
+    *owning.urlpatterns,
+    path("datasets/<slug:slug>/", dataset, name="dataset"),
+    path("datasets/<slug:slug>/mock/", mock, name="dataset_mock"),
+]

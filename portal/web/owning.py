@@ -1,0 +1,222 @@
+"""Owners' pages: describe a dataset, send its file, declare its schema, publish it, and look after it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from domains.catalog import actions, queries
+from domains.catalog.models import Dataset, DatasetVersion
+from domains.errors import NotAllowed, NotFound
+from domains.intake import actions as intake
+from domains.intake.lifecycle import UploadStatus
+from domains.intake.models import Upload
+from domains.people.permissions import Permission, allows, require
+from portal.web import caring, pages
+from portal.web.access import recent_sign_in
+from portal.web.dataset_forms import ColumnForm, ColumnFormSet, DatasetForm, PublishForm, UploadForm, VersionForm
+
+MOVING = {UploadStatus.RECEIVED, UploadStatus.CHECKING, UploadStatus.CONFORMING}
+BLANK_ROWS = 3  # empty lines below the declared columns, for those that no file has named
+
+
+def owned(request: HttpRequest, slug: str) -> Dataset:
+    """Return a dataset that this person may edit, or raise."""
+    row = queries.dataset(slug, request.user)
+    require(request.user, Permission.DATASET_EDIT, on=row)
+    return row
+
+
+@require_http_methods(["GET", "POST"])
+def new(request: HttpRequest) -> HttpResponse:
+    """Ask what the catalogue should say, and describe a new dataset; its data comes afterwards."""
+    areas = queries.areas(request.user)
+    mine = [area.pk for area in areas if allows(request.user, Permission.DATASET_CREATE, on=area)]
+    if not mine:
+        raise NotAllowed("Datasets are added by the owners of a research area. Ask an administrator for a seat.")
+    options = {"areas": areas.filter(pk__in=mine), "populations": queries.populations(request.user)}
+    form = DatasetForm(request.POST or None, **options)
+    if request.method == "POST" and form.is_valid():
+        done, row = pages.attempt(form, _create, form.cleaned_data, by=request.user)
+        if done:
+            return redirect("dataset_edit", row.slug)
+    return render(request, "owning/new.html", {"form": form}, status=422 if form.errors else 200)
+
+
+def _create(data: dict[str, Any], *, by: Any) -> Dataset:
+    """Declare the population, if it is new, and describe the dataset."""
+    words = dict(data)
+    name, unit = words.pop("new_population"), words.pop("unit_label")
+    if words["population"] is None:
+        words["population"] = actions.create_population(area=words["area"], name=name, unit_label=unit, by=by)
+    return actions.create_dataset(**words, by=by)
+
+
+@require_GET
+def prepare(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show where a dataset stands on its way to publication, with the next step first."""
+    row = owned(request, slug)
+    draft = next((v for v in queries.versions(row, request.user) if v.published_at is None), None)
+    uploads = list(draft.uploads.exclude(status=UploadStatus.DISCARDED)) if draft else []
+    values = {
+        "dataset": row,
+        "draft": draft,
+        "uploads": uploads,
+        "columns": list(draft.columns.all()) if draft else [],
+        "form": UploadForm(),
+        "publish_form": _publish_form(row),
+        "can_publish": draft is not None and bool(draft.sha256),
+        "most_mb": settings.UPLOAD_MAX_MB,
+        "stewards": caring.stewards(row),
+        "steward_form": caring.StewardForm(),
+        "versions": queries.versions(row, request.user),
+    }
+    return render(request, "owning/prepare.html", values)
+
+
+def _publish_form(row: Dataset, data: Any = None) -> PublishForm:
+    is_first = row.current is None
+    return PublishForm(data, is_first=is_first, needs_population=is_first and intake.needs_population_cap(row))
+
+
+@require_POST
+def new_version(request: HttpRequest, slug: str) -> HttpResponse:
+    """Start the next version with the last one's schema."""
+    row = owned(request, slug)
+    pages.act(request, "A new draft version was started.", actions.new_version, row, by=request.user)
+    return redirect("dataset_edit", slug)
+
+
+@require_POST
+def upload(request: HttpRequest, slug: str) -> HttpResponse:
+    """Take a file in; a worker checks it in a limited child process."""
+    draft = queries.draft_of(owned(request, slug), request.user)
+    form = UploadForm(request.POST, request.FILES)
+    if not form.is_valid():
+        pages.complain(request, form)
+        return redirect("dataset_edit", slug)
+    file = form.cleaned_data["file"]
+    words = {"format": form.cleaned_data["format"], "purpose": form.cleaned_data["purpose"]}
+    done = "The file has arrived and is being checked."
+    pages.act(request, done, intake.receive, draft, file, filename=file.name, **words, by=request.user)
+    return redirect("dataset_edit", slug)
+
+
+def _upload(request: HttpRequest, slug: str, key: str) -> Upload:
+    draft = queries.draft_of(owned(request, slug), request.user)
+    found = draft.uploads.filter(pk=key).first()
+    if found is None:
+        raise NotFound("There is no such upload that you can see.")
+    return found
+
+
+@require_GET
+def upload_fragment(request: HttpRequest, slug: str, key: str) -> HttpResponse:
+    """Show how far an upload is; the page asks again every second while a worker has it."""
+    row = _upload(request, slug, key)
+    response = render(request, "owning/_upload.html", {"upload": row, "dataset": row.version.dataset})
+    if row.status not in MOVING:
+        response["HX-Refresh"] = "true"  # what can be done next is elsewhere on the page
+    return response
+
+
+@require_POST
+def conform(request: HttpRequest, slug: str, key: str) -> HttpResponse:
+    """Make the version's file from an upload under the declared schema."""
+    row = _upload(request, slug, key)
+    pages.act(request, "The file is being made.", intake.conform, row, by=request.user)
+    return redirect("dataset_edit", slug)
+
+
+@require_POST
+def discard(request: HttpRequest, slug: str, key: str) -> HttpResponse:
+    """Delete an upload's bytes."""
+    row = _upload(request, slug, key)
+    pages.act(request, "Discarded; its bytes are deleted.", intake.discard, row, by=request.user)
+    return redirect("dataset_edit", slug)
+
+
+@require_http_methods(["GET", "POST"])
+def declare(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show the schema as a table of columns to fill in, and keep it; nothing comes from the private rows but names."""
+    row = owned(request, slug)
+    draft = queries.draft_of(row, request.user)
+    if request.method == "GET":
+        form, columns = VersionForm(initial=VersionForm.of(draft)), ColumnFormSet(initial=_columns(draft))
+        return _schema_page(request, row, form, columns)
+    form, columns = VersionForm(request.POST), ColumnFormSet(request.POST)
+    if form.is_valid() and columns.is_valid():
+        lines = [line.value() for line in columns if line.cleaned_data.get("name")]
+        words = form.cleaned_data
+        done, _ = pages.attempt(form, actions.declare, draft, columns=lines, **words, by=request.user)
+        if done:
+            pages.say(request, "The schema is declared.")
+            return redirect("dataset_edit", slug)
+    return _schema_page(request, row, form, columns)
+
+
+def _schema_page(request: HttpRequest, row: Dataset, form: VersionForm, columns: Any) -> HttpResponse:
+    is_bad = form.is_bound and bool(form.errors or columns.total_error_count())
+    values = {"dataset": row, "form": form, "columns": columns}
+    return render(request, "owning/schema.html", values, status=422 if is_bad else 200)
+
+
+def _columns(draft: DatasetVersion) -> list[dict[str, Any]]:
+    """Return what the table starts with: declared columns, then names that a check found, then blank lines."""
+    declared = [ColumnForm.of(column) for column in draft.columns.all()]
+    known = {column["name"].lower() for column in declared}
+    latest = draft.uploads.filter(purpose="data", status__in=[UploadStatus.READY, UploadStatus.CONFORMED]).first()
+    found = [
+        {"name": column["name"], "kind": _kind(column.get("type", ""))}
+        for column in (latest.findings.get("columns", []) if latest else [])
+        if column["name"].lower() not in known
+    ]
+    return declared + found + [{"kind": "text"}] * BLANK_ROWS
+
+
+def _kind(found: str) -> str:
+    """Suggest a kind for the storage type that a check found; the owner decides."""
+    words = found.lower()
+    if "bool" in words:
+        return "boolean"
+    if "date" in words or "time" in words:
+        return "date"
+    if "int" in words:
+        return "integer"
+    return "decimal" if any(word in words for word in ("double", "float", "decimal", "real")) else "text"
+
+
+@require_http_methods(["GET", "POST"])
+@recent_sign_in
+def publish(request: HttpRequest, slug: str) -> HttpResponse:
+    """Restate what publishing does, take the attestation and the caps, and publish."""
+    row = owned(request, slug)
+    draft = queries.draft_of(row, request.user)
+    form = _publish_form(row, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        done, _ = pages.attempt(form, intake.publish, draft, **form.cleaned_data, by=request.user)
+        if done:
+            pages.say(request, "Published.")
+            return redirect("dataset", slug)
+    values = {"dataset": row, "draft": draft, "form": form, "now": timezone.now()}
+    return render(request, "owning/publish.html", values, status=422 if form.errors else 200)
+
+
+urlpatterns = [
+    path("catalogue/new/", new, name="dataset_new"),
+    path("datasets/<slug:slug>/prepare/", prepare, name="dataset_edit"),
+    path("datasets/<slug:slug>/versions/", new_version, name="dataset_new_version"),
+    path("datasets/<slug:slug>/uploads/", upload, name="dataset_upload"),
+    path("datasets/<slug:slug>/uploads/<str:key>/", upload_fragment, name="upload_status"),
+    path("datasets/<slug:slug>/uploads/<str:key>/conform/", conform, name="upload_conform"),
+    path("datasets/<slug:slug>/uploads/<str:key>/discard/", discard, name="upload_discard"),
+    path("datasets/<slug:slug>/schema/", declare, name="dataset_schema"),
+    path("datasets/<slug:slug>/publish/", publish, name="dataset_publish"),
+    *caring.urlpatterns,
+]

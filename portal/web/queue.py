@@ -1,0 +1,172 @@
+"""Deciders' pages: what waits, the decision with everything it needs, its confirmation and its undoing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from domains.errors import BudgetExhausted, NotAllowed
+from domains.people.permissions import Permission, allows
+from domains.projects.models import Vote
+from domains.requests import decisions, queries
+from domains.requests.estimates import estimate_revision
+from domains.requests.lifecycle import Status
+from domains.requests.models import AnalysisRequest, Revision
+from domains.requests.policy import Allow, Refuse
+from portal.web import pages, shown
+from portal.web.access import recent_sign_in
+from portal.web.forms import CommentForm, DecisionForm, ReasonForm
+
+MOST_EARLIER = 8
+
+
+@require_GET
+def listing(request: HttpRequest) -> HttpResponse:
+    """Show what waits for this person's decision, the longest waiting first, and answers held for release."""
+    page = pages.page_of(request, queries.queue(request.user))
+    values = {"page": page, "held": queries.held_releases(request.user)[: pages.PAGE_SIZE]}
+    return render(request, "queue/list.html", values)
+
+
+@require_http_methods(["GET", "POST"])
+@recent_sign_in
+def decision(request: HttpRequest, key: str) -> HttpResponse:
+    """Show the decision page; a posted vote is restated for confirmation, a confirmed one is cast."""
+    analysis = queries.detail(key, request.user)
+    if not allows(request.user, Permission.REQUEST_REVIEW, on=analysis) and not allows(
+        request.user, Permission.AUDIT_READ
+    ):
+        raise NotAllowed("Requests on this dataset are decided by its owners and the reviewers they assign.")
+    if request.method == "GET":
+        revision = analysis.revision.number if analysis.revision else 0
+        return _page(request, analysis, DecisionForm(initial={"revision": revision, "vote": None}))
+    form = DecisionForm(request.POST)
+    if not form.is_valid():
+        return _page(request, analysis, form)
+    if request.POST.get("do") != "confirm":
+        return _restate(request, analysis, form)
+    return _cast(request, analysis, form)
+
+
+def _page(request: HttpRequest, analysis: AnalysisRequest, form: DecisionForm) -> HttpResponse:
+    revision, now = analysis.revision, timezone.now()
+    before = _previous(analysis)
+    values = {
+        "analysis": analysis,
+        "form": form,
+        "progress": queries.progress(analysis, now),
+        "revision": revision,
+        "outputs": shown.stored_errors(revision),
+        "mock": shown.mock_run(analysis, now),
+        "previous": before,
+        "diff": shown.diff(before.sql, revision.sql) if before and revision else None,
+        "votes": list(revision.reviews.filter(round=analysis.round).select_related("reviewer")) if revision else [],
+        "earlier": queries.earlier_releases(analysis)[:MOST_EARLIER],
+        "may_decide": queries.may_decide(analysis, request.user),
+        "may_undo": queries.may_undo(analysis, request.user, now),
+        "comment_form": CommentForm(),
+    } | _priced(request, analysis)
+    return render(request, "queue/decision.html", values, status=422 if form.errors else 200)
+
+
+def _priced(request: HttpRequest, analysis: AnalysisRequest) -> dict[str, Any]:
+    """Price the revision as things stand now; a refusal is shown where its cost would be."""
+    if analysis.revision is None:
+        return {}
+    try:
+        found = estimate_revision(analysis.revision, by=request.user)
+    except pages.REFUSALS as error:
+        return {"cannot_price": str(error)}
+    kinds = {Allow: "allow", Refuse: "refuse"}
+    return {"estimate": found, "verdict": kinds.get(type(found.verdict), "refer")}
+
+
+def _previous(analysis: AnalysisRequest) -> Revision | None:
+    """Return the revision before the current one, from what was fetched with the request."""
+    current = analysis.revision
+    earlier = [row for row in analysis.revisions.all() if current and row.number < current.number]
+    return max(earlier, key=lambda row: row.number, default=None)
+
+
+def _restate(request: HttpRequest, analysis: AnalysisRequest, form: DecisionForm) -> HttpResponse:
+    """Say once more what is about to be decided: dataset, loss, recipients, and with what effect."""
+    vote = form.cleaned_data["vote"]
+    values = {
+        "analysis": analysis,
+        "vote": vote,
+        "vote_label": Vote(vote).label,
+        "reason": form.cleaned_data["reason"],
+        "revision_number": form.cleaned_data["revision"],
+        "members": [row.user for row in _members(analysis)],
+        "undo_seconds": settings.UNDO_SECONDS,
+    } | _priced(request, analysis)
+    return render(request, "queue/confirm.html", values)
+
+
+def _members(analysis: AnalysisRequest) -> list[Any]:
+    return list(analysis.project.members.filter(ended_at=None).select_related("user"))
+
+
+def _cast(request: HttpRequest, analysis: AnalysisRequest, form: DecisionForm) -> HttpResponse:
+    words = {
+        Vote.APPROVE: "Approved.",
+        Vote.REQUEST_CHANGES: "Sent back to its author with your reason.",
+        Vote.DENY: "Denied; its author sees your reason.",
+    }
+    data = form.cleaned_data
+    try:
+        done = pages.act(
+            request,
+            words[data["vote"]],
+            decisions.review,
+            analysis,
+            revision=data["revision"], vote=data["vote"], reason=data["reason"],
+            by=request.user,
+            undo_seconds=settings.UNDO_SECONDS,
+        )
+    except BudgetExhausted as error:
+        messages.error(request, str(error))
+        done = False
+    if done and data["vote"] != Vote.APPROVE:
+        return redirect("queue")
+    return redirect("decision", analysis.pk)
+
+
+@require_POST
+@recent_sign_in
+def undo(request: HttpRequest, key: str) -> HttpResponse:
+    """Take one's own approval back while no worker has taken it up."""
+    analysis = queries.detail(key, request.user)
+    done = "Approval taken back. The request is in review again."
+    pages.act(request, done, decisions.undo_approval, analysis, by=request.user)
+    return redirect("decision", key)
+
+
+@require_http_methods(["GET", "POST"])
+@recent_sign_in
+def revoke(request: HttpRequest, key: str) -> HttpResponse:
+    """Take an approval back for good, with a reason, before the run opens the data."""
+    analysis = queries.detail(key, request.user)
+    form = ReasonForm(request.POST or None)
+    if request.method == "GET" or not form.is_valid():
+        if analysis.status != Status.APPROVED:
+            return redirect("decision", key)
+        return render(request, "queue/revoke.html", {"analysis": analysis, "form": form})
+    reason = form.cleaned_data["reason"]
+    pages.act(request, "Approval revoked.", decisions.revoke, analysis, reason=reason, by=request.user)
+    return redirect("decision", key)
+
+
+urlpatterns = [
+    path("queue/", listing, name="queue"),
+    path("requests/<str:key>/decision/", decision, name="decision"),
+    path("requests/<str:key>/undo/", undo, name="request_undo"),
+    path("requests/<str:key>/revoke/", revoke, name="request_revoke"),
+]

@@ -1,0 +1,107 @@
+"""The result of a request: its table with errors, what it cost, its receipt, and its downloads."""
+
+from __future__ import annotations
+
+import json
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods
+
+from domains.ledger import queries as books
+from domains.people.permissions import Permission, allows
+from domains.requests import queries, releases
+from domains.requests.guards import is_separate
+from domains.requests.models import AnalysisRequest
+from portal.web import pages, shown, tables
+from portal.web.access import recent_sign_in
+from portal.web.forms import ReasonForm
+
+
+@require_GET
+def result(request: HttpRequest, key: str) -> HttpResponse:
+    """Show the released answer to a member of the project, or a held one to those who may release it."""
+    analysis = queries.detail(key, request.user)
+    return _page(request, analysis, ReasonForm())
+
+
+def _page(request: HttpRequest, analysis: AnalysisRequest, form: ReasonForm) -> HttpResponse:
+    found = releases.result(analysis, by=request.user)
+    values = {
+        "analysis": analysis,
+        "release": found.release,
+        "grid": shown.grid(found.answer, key="result"),
+        "progress": queries.progress(analysis, timezone.now()),
+        "balances": books.balances(analysis.grant, analysis.author),
+        "may_release": found.release.status == "awaiting_review"
+        and allows(request.user, Permission.RESULT_RELEASE, on=analysis)
+        and is_separate(analysis, request.user),
+        "form": form,
+        "node_name": settings.NODE_NAME,
+    }
+    return render(request, "results/detail.html", values, status=422 if form.errors else 200)
+
+
+@require_GET
+def as_csv(request: HttpRequest, key: str) -> HttpResponse:
+    """Offer the answer as CSV: each figure beside its ±, and no cell that a spreadsheet would run."""
+    analysis = queries.detail(key, request.user)
+    answer = releases.result(analysis, by=request.user).answer
+    header: list[str] = []
+    for column in answer.columns:
+        header += [column.name] if column.kind == "key" else [column.name, f"{column.name}_plus_minus_95"]
+    rows = []
+    for row in range(len(answer.rows)):
+        cells: list[object] = []
+        for index, column in enumerate(answer.columns):
+            cells.append(answer.value(row, index))
+            if column.kind != "key":
+                cells.append(answer.accuracy[row][index])
+        rows.append(cells)
+    return pages.download(tables.to_csv(header, rows), name=f"result-{key}.csv", content_type="text/csv; charset=utf-8")
+
+
+@require_GET
+def as_json(request: HttpRequest, key: str) -> HttpResponse:
+    """Offer the answer's exact bytes, the ones whose hash the receipt proves."""
+    analysis = queries.detail(key, request.user)
+    payload = releases.result(analysis, by=request.user).payload
+    return pages.download(payload, name=f"result-{key}.json", content_type="application/json")
+
+
+@require_GET
+def receipt(request: HttpRequest, key: str) -> HttpResponse:
+    """Offer the receipt: what proves to an outsider that this answer was released and charged."""
+    analysis = queries.detail(key, request.user)
+    text = json.dumps(releases.receipt(analysis, by=request.user), indent=2)
+    return pages.download(text, name=f"receipt-{key}.json", content_type="application/json")
+
+
+@require_http_methods(["POST"])
+@recent_sign_in
+def release(request: HttpRequest, key: str) -> HttpResponse:
+    """Let a held answer out, or keep it back with a reason; the form names the bytes that were looked at."""
+    analysis = queries.detail(key, request.user)
+    found = releases.result(analysis, by=request.user)
+    if request.POST.get("do") == "reject":
+        form = ReasonForm(request.POST)
+        if not form.is_valid():
+            return _page(request, analysis, form)
+        reason = form.cleaned_data["reason"]
+        pages.act(request, "Kept back.", releases.reject, found.release, reason=reason, by=request.user)
+        return redirect("queue")
+    sha256 = request.POST.get("sha256", "")
+    pages.act(request, "Released.", releases.release_held, found.release, sha256=sha256, by=request.user)
+    return redirect("queue")
+
+
+urlpatterns = [
+    path("requests/<str:key>/result/", result, name="result"),
+    path("requests/<str:key>/result.csv", as_csv, name="result_csv"),
+    path("requests/<str:key>/result.json", as_json, name="result_json"),
+    path("requests/<str:key>/receipt.json", receipt, name="receipt"),
+    path("requests/<str:key>/release/", release, name="release"),
+]
