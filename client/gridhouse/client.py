@@ -1,0 +1,186 @@
+"""The way in: `gridhouse.connect(url, token)`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from gridhouse.datasets import Dataset, OwnedDataset
+from gridhouse.projects import Grant, Project
+from gridhouse.queries import Query
+from gridhouse.queue import HeldAnswer, QueueItem
+from gridhouse.session import Session
+from gridhouse.values import Json
+
+
+class Client:
+    """A signed-in person's view of one node. Usable as a context manager."""
+
+    def __init__(
+        self,
+        url: str = "http://localhost",
+        token: str = "",
+        *,
+        timeout: float = 30.0,
+        insecure: bool = False,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._session = Session(url, token, timeout=timeout, insecure=insecure, transport=transport)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Client of {self._session.url}>"
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._session.close()
+
+    def me(self) -> Json:
+        """Return who you are here, your roles, and what the token may be used for."""
+        found: Json = self._session.get("me/")
+        return found
+
+    # --- Asking ---------------------------------------------------------------------------------------------
+
+    def datasets(self, search: str = "", *, area: str = "") -> Iterator[Dataset]:
+        """Yield the datasets that can be asked, page by page."""
+        return (
+            Dataset(self._session, row) for row in self._session.pages("datasets/", search=search, area=area)
+        )
+
+    def dataset(self, slug: str) -> Dataset:
+        """Return one dataset."""
+        return Dataset(self._session, self._session.get(f"datasets/{slug}/"))
+
+    def projects(self, search: str = "", *, status: str = "") -> Iterator[Project]:
+        """Yield the projects that you may see."""
+        rows = self._session.pages("projects/", search=search, status=status)
+        return (Project(self._session, row) for row in rows)
+
+    def project(self, id: str) -> Project:
+        """Return one project."""
+        return Project(self._session, self._session.get(f"projects/{id}/"))
+
+    def grants(self) -> Iterator[Grant]:
+        """Yield the access grants that you may see."""
+        return (Grant(self._session, row) for row in self._session.pages("grants/"))
+
+    def sql(self, grant: Grant | str, sql: str, *, epsilon: float | str | Decimal, title: str = "") -> Query:
+        """Return a question under a grant; nothing is sent yet."""
+        key = grant if isinstance(grant, str) else grant.id
+        return Query(self._session, grant=key, sql=sql, epsilon=epsilon, title=title)
+
+    def requests(
+        self, *, status: str = "", project: str = "", dataset: str = "", search: str = ""
+    ) -> Iterator[Query]:
+        """Yield the requests that you may see, newest first."""
+        rows = self._session.pages(
+            "requests/", status=status, project=project, dataset=dataset, search=search
+        )
+        return (Query.of(self._session, row) for row in rows)
+
+    def request(self, id: str) -> Query:
+        """Return one request, to follow it or to read its result."""
+        return Query.of(self._session, self._session.get(f"requests/{id}/"))
+
+    def budget(self, grant: Grant | str) -> list[Json]:
+        """Return every cap that a question under a grant passes through, and what is left."""
+        key = grant if isinstance(grant, str) else grant.id
+        found: list[Json] = self._session.get(f"budgets/grants/{key}/")
+        return found
+
+    def budgets(self) -> list[Json]:
+        """Return the budgets that concern you."""
+        found: list[Json] = self._session.get("budgets/")
+        return found
+
+    def propose_project(
+        self,
+        *,
+        area: str,
+        title: str,
+        lay_summary: str,
+        purpose: str,
+        datasets: Sequence[str | Dataset],
+        members: Sequence[str] = (),
+    ) -> Project:
+        """Write down a project in a research area, for datasets named by slug; `submit()` hands it in."""
+        body = {
+            "area": area,
+            "title": title,
+            "lay_summary": lay_summary,
+            "purpose": purpose,
+            "datasets": [d.slug if isinstance(d, Dataset) else d for d in datasets],
+            "members": list(members),
+        }
+        return Project(self._session, self._session.post("projects/", body))
+
+    # --- Deciding -------------------------------------------------------------------------------------------
+
+    def queue(self) -> Iterator[QueueItem]:
+        """Yield the requests that wait for your vote, oldest first."""
+        return (QueueItem(self._session, row) for row in self._session.pages("queue/"))
+
+    def held(self) -> Iterator[HeldAnswer]:
+        """Yield the answers that wait for your release."""
+        return (HeldAnswer(self._session, row) for row in self._session.pages("queue/releases/"))
+
+    # --- Owning ---------------------------------------------------------------------------------------------
+
+    def create_dataset(
+        self, *, area: str, population: str, title: str, slug: str, **words: Any
+    ) -> OwnedDataset:
+        """Start a dataset in one of your areas; `words` are summary, provenance, licence and tick."""
+        body = {"area": area, "population": population, "title": title, "slug": slug, **words}
+        return OwnedDataset(self._session, self._session.post("datasets/", body))
+
+    def owned_dataset(self, slug: str) -> OwnedDataset:
+        """Return a dataset of yours, to upload to and to publish."""
+        return OwnedDataset(self._session, self._session.get(f"datasets/{slug}/"))
+
+    # --- Auditing -------------------------------------------------------------------------------------------
+
+    def checkpoint(self) -> str:
+        """Return the audit log's signed checkpoint; keep it, it is what history is held to."""
+        return self._session.text("audit/checkpoint/")
+
+    def consistency(self, old: int, new: int | None = None) -> Json:
+        """Return the proof that the log of `new` events extends that of `old`."""
+        found: Json = self._session.get("audit/proofs/consistency/", old=old, new=new)
+        return found
+
+    def log_key(self) -> Json:
+        """Return the log's origin and public key, as the node states them."""
+        found: Json = self._session.get("audit/key/")
+        return found
+
+    def events(self, **filters: Any) -> Iterator[Json]:
+        """Yield audit events, for auditors."""
+        return self._session.pages("audit/events/", **filters)
+
+    def export(self) -> str:
+        """Return the whole log as JSON lines, for auditors and the verifier."""
+        return self._session.text("audit/export/")
+
+
+def connect(
+    url: str,
+    token: str,
+    *,
+    timeout: float = 30.0,
+    insecure: bool = False,
+    transport: httpx.BaseTransport | None = None,
+) -> Client:
+    """Return a client of the node at `url`; make the token on your account page there."""
+    return Client(url, token, timeout=timeout, insecure=insecure, transport=transport)

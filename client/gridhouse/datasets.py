@@ -1,0 +1,162 @@
+"""Datasets: their public face for scientists, and their making for owners."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gridhouse.errors import IllegalMove, InvalidInput, WaitTimedOut
+from gridhouse.projects import Grant
+from gridhouse.queries import Query
+from gridhouse.results import import_pandas
+from gridhouse.session import Session
+from gridhouse.values import Json, epsilon_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LIVE = frozenset({"granted"})
+
+
+class Dataset:
+    """A dataset in the node's catalogue. Its rows never leave the node."""
+
+    def __init__(self, session: Session, data: Json) -> None:
+        self._session = session
+        self._read(data)
+
+    def _read(self, data: Json) -> Dataset:
+        self.data = data
+        self.slug: str = data["slug"]
+        self.title: str = data["title"]
+        return self
+
+    def __repr__(self) -> str:
+        return f"<Dataset {self.slug}: {self.title}>"
+
+    def refresh(self) -> Dataset:
+        """Read it again."""
+        return self._read(self._session.get(f"datasets/{self.slug}/"))
+
+    @property
+    def area(self) -> str:
+        """The slug of its research area."""
+        return str(self.data["area"]["slug"])
+
+    @property
+    def schema(self) -> list[Json]:
+        """Its declared columns: name, kind, public bounds, codes, what counts as missing."""
+        columns: list[Json] = (self.data.get("version") or self.refresh().data.get("version") or {}).get(
+            "columns", []
+        )
+        return columns
+
+    def mock(self) -> pd.DataFrame:
+        """Return made-up rows of the same schema, to try code on; they say nothing about real people."""
+        pandas = import_pandas()
+        frame: pd.DataFrame = pandas.read_csv(io.BytesIO(self.mock_csv()))
+        return frame
+
+    def mock_csv(self) -> bytes:
+        """Return the made-up rows as CSV, without pandas."""
+        return self._session.content(f"datasets/{self.slug}/mock/")
+
+    def budget(self) -> Json:
+        """Return the dataset's cap and what is left under it."""
+        found: Json = self._session.get(f"budgets/datasets/{self.slug}/")
+        return found
+
+    def grants(self) -> list[Grant]:
+        """Return the live grants under which you may ask it."""
+        rows = self._session.pages("grants/", dataset=self.slug)
+        found = [Grant(self._session, row) for row in rows]
+        return [grant for grant in found if grant.dataset["slug"] == self.slug and grant.status in _LIVE]
+
+    def sql(
+        self, sql: str, *, epsilon: float | str | Decimal, title: str = "", grant: Grant | str | None = None
+    ) -> Query:
+        """Return a question about it; name the grant that pays if more than one could."""
+        if grant is None:
+            grant = self._only_grant()
+        key = grant if isinstance(grant, str) else grant.id
+        return Query(self._session, grant=key, sql=sql, epsilon=epsilon, title=title)
+
+    def _only_grant(self) -> Grant:
+        live = self.grants()
+        if not live:
+            raise InvalidInput(
+                f"None of your projects holds a grant on {self.slug}. Propose a project first.",
+                code="no_grant",
+            )
+        if len(live) > 1:
+            names = ", ".join(f"{grant.id} ({grant.project['title']})" for grant in live)
+            raise InvalidInput(
+                f"More than one grant could pay; name one with grant=: {names}.", code="grant_ambiguous"
+            )
+        return live[0]
+
+
+class OwnedDataset(Dataset):
+    """A dataset as its owner makes it: upload, declare, conform, publish."""
+
+    _upload: str = ""
+
+    def upload(self, path: str | Path, *, timeout: float = 600.0) -> Json:
+        """Send a CSV or Parquet file into staging and wait for its check; return names and types found."""
+        sent = self._session.upload(f"datasets/{self.slug}/uploads/", Path(path), {"purpose": "data"})
+        self._upload = str(sent["id"])
+        return self._settled({"received", "checking"}, timeout)
+
+    def declare(self, *, columns: Sequence[Mapping[str, Any]], max_units: int, **terms: Any) -> Json:
+        """Declare the public schema: columns with bounds and codes from a code book, and the privacy unit."""
+        body = {"columns": [dict(column) for column in columns], "max_units": max_units, **terms}
+        declared: Json = self._session.put(f"datasets/{self.slug}/schema/", body)
+        self.refresh()
+        return declared
+
+    def conform(self, *, timeout: float = 600.0) -> Json:
+        """Make the version's file from the upload and the declared schema, in a worker; wait for it."""
+        if not self._upload:
+            raise IllegalMove("Upload a file first.")
+        self._session.post(f"uploads/{self._upload}/conform/")
+        made = self._settled({"conforming"}, timeout)
+        if made["status"] != "conformed":
+            raise InvalidInput(
+                f"The file does not fit the schema: {made['status_code']}.", fields=made["findings"]
+            )
+        return made
+
+    def publish(
+        self,
+        *,
+        attested: bool,
+        dataset_epsilon: float | str | Decimal | None = None,
+        population_epsilon: float | str | Decimal | None = None,
+    ) -> Json:
+        """Publish, attesting that no bound or code was read off the data; the first time sets the caps."""
+        body: Json = {"attested": attested}
+        for name, value in (("dataset_epsilon", dataset_epsilon), ("population_epsilon", population_epsilon)):
+            if value is not None:
+                body[name] = epsilon_text(value)
+        published: Json = self._session.post(f"datasets/{self.slug}/publish/", body)
+        self.refresh()
+        return published
+
+    def _settled(self, working: set[str], timeout: float) -> Json:
+        """Wait until the upload leaves the states in which a worker has it."""
+        end = time.monotonic() + timeout
+        while True:
+            found: Json = self._session.get(f"uploads/{self._upload}/")
+            if found["status"] not in working:
+                if found["status"] == "refused":
+                    raise InvalidInput(
+                        f"The file was refused: {found['status_code']}.", code=found["status_code"]
+                    )
+                return found
+            if time.monotonic() > end:
+                raise WaitTimedOut("The worker has not finished with the file yet.")
+            time.sleep(0.2)

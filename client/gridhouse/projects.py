@@ -1,0 +1,108 @@
+"""Projects and their access grants, for scientists, reviewers and administrators."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from gridhouse.queries import Query
+from gridhouse.session import Session
+from gridhouse.values import Json, epsilon_text
+
+
+class Grant:
+    """A project's right to ask one dataset within a budget."""
+
+    def __init__(self, session: Session, data: Json) -> None:
+        self._session = session
+        self.data = data
+        self.id: str = data["id"]
+        self.status: str = data["status"]
+        self.project: Json = data["project"]
+        self.dataset: Json = data["dataset"]
+
+    def __repr__(self) -> str:
+        return f"<Grant {self.id}: {self.project['title']} × {self.dataset['slug']}, {self.status}>"
+
+    def budget(self) -> list[Json]:
+        """Return every cap that a question under this grant passes through, and what is left."""
+        found: list[Json] = self._session.get(f"budgets/grants/{self.id}/")
+        return found
+
+    def allocate(
+        self,
+        *,
+        epsilon: float | str | Decimal,
+        person_epsilon: float | str | Decimal | None = None,
+        valid_days: int = 365,
+    ) -> Grant:
+        """Give it a budget, for all its members together and at most `person_epsilon` for each."""
+        body: dict[str, Any] = {"epsilon": epsilon_text(epsilon), "valid_days": valid_days}
+        if person_epsilon is not None:
+            body["person_epsilon"] = epsilon_text(person_epsilon)
+        return Grant(self._session, self._session.post(f"grants/{self.id}/allocate/", body))
+
+    def revoke(self, reason: str) -> Grant:
+        """End it; the members read the reason."""
+        return Grant(self._session, self._session.post(f"grants/{self.id}/revoke/", {"reason": reason}))
+
+    def sql(self, sql: str, *, epsilon: float | str | Decimal, title: str = "") -> Query:
+        """Return a question under this grant."""
+        return Query(self._session, grant=self.id, sql=sql, epsilon=epsilon, title=title)
+
+
+class Project:
+    """A purpose, the people who pursue it, and the datasets they ask for."""
+
+    def __init__(self, session: Session, data: Json) -> None:
+        self._session = session
+        self._read(data)
+
+    def _read(self, data: Json) -> Project:
+        self.data = data
+        self.id: str = data["id"]
+        self.title: str = data["title"]
+        self.status: str = data["status"]
+        self.version: int = data["version"]
+        return self
+
+    def __repr__(self) -> str:
+        return f"<Project {self.id}: {self.title}, {self.status}>"
+
+    @property
+    def grants(self) -> list[Grant]:
+        """Its access grants, as they were when it was read."""
+        return [Grant(self._session, row) for row in self.data["grants"]]
+
+    def refresh(self) -> Project:
+        """Read it again."""
+        return self._read(self._session.get(f"projects/{self.id}/"))
+
+    def edit(self, **changes: str | Sequence[str]) -> Project:
+        """Change title, lay_summary, purpose or datasets; refused if it changed since it was read."""
+        return self._read(self._session.patch(f"projects/{self.id}/", {"version": self.version, **changes}))
+
+    def submit(self) -> Project:
+        """Hand it in for review."""
+        return self._read(self._session.post(f"projects/{self.id}/submit/"))
+
+    def withdraw(self) -> Project:
+        """Take it back before a decision."""
+        return self._read(self._session.post(f"projects/{self.id}/withdraw/"))
+
+    def approve(self, reason: str = "") -> Project:
+        """Approve it, as a reviewer of its research area who is not on it."""
+        return self._vote("approve", reason)
+
+    def deny(self, reason: str) -> Project:
+        """Reject it for good; its members read the reason."""
+        return self._vote("deny", reason)
+
+    def request_changes(self, reason: str) -> Project:
+        """Send it back to its lead, who reads the reason."""
+        return self._vote("request_changes", reason)
+
+    def _vote(self, vote: str, reason: str) -> Project:
+        body = {"version": self.version, "vote": vote, "reason": reason}
+        return self._read(self._session.post(f"projects/{self.id}/review/", body))

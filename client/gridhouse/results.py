@@ -1,0 +1,180 @@
+"""An answer in the scientist's hands: rows, their ±, the cost, and the proof."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from gridhouse.errors import MissingExtra, NodeFailed
+from gridhouse.session import Session
+from gridhouse.values import Json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Result:
+    """A released answer. Figures are noisy; `plus_minus` says by how much, at 95 %."""
+
+    def __init__(self, session: Session, data: Json) -> None:
+        self._session = session
+        self._answer = data["answer"]
+        self.request: str = data["request"]
+        self.release: Json = data["release"]
+        self.cost: Json = data["cost"]
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns, in order."""
+        return [column["name"] for column in self._answer["columns"]]
+
+    @property
+    def rows(self) -> list[Json]:
+        """The rows, each as {column: value}."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self._answer["rows"]]
+
+    @property
+    def plus_minus(self) -> list[Json]:
+        """Beside each row its ± at 95 %, as {column: number}; keys, which carry no noise, are left out."""
+        return [
+            {name: error for name, error in zip(self.columns, row, strict=True) if error is not None}
+            for row in self._answer["accuracy"]
+        ]
+
+    @property
+    def notes(self) -> list[str]:
+        """What to know when reading the figures."""
+        return list(self._answer["notes"])
+
+    @property
+    def is_repeat(self) -> bool:
+        """Whether these are stored bytes returned again, at no cost."""
+        return bool(self.release["is_repeat"])
+
+    def __len__(self) -> int:
+        return len(self._answer["rows"])
+
+    def __repr__(self) -> str:
+        return f"<Result of {self.request}: {len(self)} rows, cost ρ = {self.cost['rho']:.6f}>"
+
+    def to_pandas(self, *, plus_minus: bool = False) -> pd.DataFrame:
+        """Return the rows as a DataFrame; with `plus_minus` each figure is followed by its ±."""
+        pandas = import_pandas()
+        if not plus_minus:
+            return pandas.DataFrame(self._answer["rows"], columns=self.columns)
+        header, lines = self._table()
+        return pandas.DataFrame(lines, columns=header)
+
+    def to_csv(self) -> str:
+        """Return the answer as CSV that a spreadsheet shows and never runs."""
+        return self._session.text(f"requests/{self.request}/result/csv/")
+
+    def payload(self) -> bytes:
+        """Return the exact bytes that were released; the receipt proves their hash."""
+        return self._session.content(f"requests/{self.request}/result/payload/")
+
+    def receipt(self) -> Json:
+        """Return what proves the release offline; keep it, it does not need the node."""
+        found: Json = self._session.get(f"requests/{self.request}/receipt/")
+        return found
+
+    def verify(self, public_key: str | None = None) -> Json:
+        """Check that these figures are the bytes released, and that the release is in the signed audit log.
+
+        Give the log's `public_key` if you know it from elsewhere; without it the key that the receipt names
+        is believed, which proves that log and receipt agree, not whose log it is.
+        """
+        verify = _import_verify()
+        receipt, payload = self.receipt(), self.payload()
+        verdict = verify.verify_receipt(receipt, public_key)
+        leaf = json.loads(base64.b64decode(receipt["leaf"]))
+        digest = hashlib.sha256(payload).hexdigest()
+        if leaf.get("details", {}).get("sha256") != digest:
+            raise NodeFailed(
+                "The receipt proves other bytes than those the node showed.", code="receipt_mismatch"
+            )
+        self._require_same(json.loads(payload))
+        return {"sha256": digest, "index": receipt["index"], "verdict": verdict}
+
+    def _require_same(self, payload: Json) -> None:
+        """Raise unless the figures shown are those of the proven bytes: integer / scale, row by row."""
+        scales = [column["scale"] for column in payload["columns"]]
+        proven = [
+            [_value(cell, scale) for cell, scale in zip(row, scales, strict=True)] for row in payload["rows"]
+        ]
+        if proven != self._answer["rows"] or self.columns != [
+            column["name"] for column in payload["columns"]
+        ]:
+            raise NodeFailed(
+                "The figures shown are not those of the released bytes.", code="receipt_mismatch"
+            )
+
+    def _table(self) -> tuple[list[str], list[list[Any]]]:
+        """Return header and lines with each figure followed by its ±."""
+        figures = [column["kind"] != "key" for column in self._answer["columns"]]
+        header: list[str] = []
+        for name, is_figure in zip(self.columns, figures, strict=True):
+            header += [name, f"{name} ±"] if is_figure else [name]
+        lines = []
+        for row, errors in zip(self._answer["rows"], self._answer["accuracy"], strict=True):
+            line: list[Any] = []
+            for cell, error, is_figure in zip(row, errors, figures, strict=True):
+                line += [cell, error] if is_figure else [cell]
+            lines.append(line)
+        return header, lines
+
+    def as_text(self) -> str:
+        """Return the answer as a plain table."""
+        header, lines = self._table()
+        cells = [header, *([_spoken(cell) for cell in line] for line in lines)]
+        widths = [max(len(row[at]) for row in cells) for at in range(len(header))]
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in cells
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the answer as a table for notebooks; every text is escaped."""
+        header, lines = self._table()
+        top = "".join(f"<th>{html.escape(name)}</th>" for name in header)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(_spoken(cell))}</td>" for cell in line) + "</tr>"
+            for line in lines
+        )
+        cost = f"Cost ρ = {self.cost['rho']:.6f}; ± at 95 %."
+        return f"<table><caption>{cost}</caption><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _value(cell: Any, scale: int | None) -> Any:
+    """Return a released cell as people read it: integer / scale, a key as it is."""
+    if scale is None or not isinstance(cell, int):
+        return cell
+    value = Decimal(cell) / Decimal(scale)
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def _spoken(cell: object) -> str:
+    if cell is None:
+        return "–"
+    return f"{cell:,.2f}" if isinstance(cell, float) else str(cell)
+
+
+def import_pandas() -> Any:
+    """Import pandas, or say how to get it."""
+    try:
+        import pandas
+    except ImportError:
+        raise MissingExtra("This needs pandas: install gridhouse[pandas].") from None
+    return pandas
+
+
+def _import_verify() -> Any:
+    try:
+        from gridhouse import verify
+    except ImportError:
+        raise MissingExtra("This needs cryptography: install gridhouse[verify].") from None
+    return verify

@@ -1,0 +1,81 @@
+"""Small frozen values that the node answers with."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a request stands: a stable code, a label, a sentence for why, and whether it can still change."""
+
+    code: str
+    label: str
+    why: str
+    is_final: bool
+
+    @classmethod
+    def of(cls, data: Json) -> Status:
+        """Read the node's progress."""
+        return cls(str(data["code"]), str(data["label"]), str(data["why"]), bool(data["is_final"]))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a question would cost and how exact it would be; nothing was stored.
+
+    `rho` and `delta` are plain numbers; `loss` holds the ledger's integers. `measures` lists each figure of
+    the answer with its ± at 95 % (None where that depends on the size of the data) and a note. `effects` says
+    what it would do to each budget, `verdict` what policy would answer: allow, refer or refuse.
+    """
+
+    rho: float
+    delta: float
+    epsilon: Decimal
+    fits: bool
+    similar_left: int
+    is_repeat: bool
+    verdict: str
+    usable: bool
+    measures: list[Json]
+    effects: list[Json]
+    rules: list[Json]
+    checks: list[Json]
+    in_words: list[str]
+    columns: list[str]
+    loss: Json = field(repr=False)
+
+    @classmethod
+    def of(cls, data: Json) -> Estimate:
+        """Read the node's estimate."""
+        loss = data["loss"]
+        names = ("fits", "similar_left", "is_repeat", "verdict", "usable")
+        lists = ("measures", "effects", "rules", "checks", "in_words", "columns")
+        return cls(
+            rho=float(loss["rho"]),
+            delta=float(loss["delta"]),
+            epsilon=Decimal(str(data["epsilon"])),
+            loss=loss,
+            **{name: data[name] for name in (*names, *lists)},
+        )
+
+    def __str__(self) -> str:
+        lines = [
+            f"cost ρ = {self.rho:.6f}, asked at ε = {self.epsilon}; {self.similar_left} such questions left"
+        ]
+        for measure in self.measures:
+            error = f"± {measure['plus_minus_95']}" if measure["plus_minus_95"] else measure["note"]
+            lines.append(f"{measure['name']}: {error}")
+        return "\n".join(lines)
+
+
+def epsilon_text(value: float | str | Decimal) -> str:
+    """Return ε as the node reads it, a plain decimal: 0.1 stays 0.1, 1e-05 is 0.00001."""
+    if isinstance(value, float) and math.isfinite(value):
+        return format(Decimal(repr(value)), "f")
+    return str(value)

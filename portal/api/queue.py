@@ -1,0 +1,49 @@
+"""What waits for the caller's decision: requests in review, and answers held back."""
+
+from __future__ import annotations
+
+from drf_spectacular.utils import extend_schema
+from portal.api.paging import Cursor
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.routers import SimpleRouter
+from rest_framework.viewsets import GenericViewSet
+
+from domains.requests import queries
+from domains.requests.models import AnalysisRequest
+from portal.api.request_shapes import RequestOut
+
+
+class OldestFirst(Cursor):
+    """A queue's order: whoever waits longest comes first."""
+
+    ordering = ("submitted_at", "id")
+
+
+class Queue(GenericViewSet[AnalysisRequest]):
+    """The review queue."""
+
+    queryset = AnalysisRequest.objects.none()
+    serializer_class = RequestOut
+    pagination_class = OldestFirst
+    filter_backends = []
+
+    @extend_schema(
+        responses=RequestOut(many=True), summary="Requests that wait for the caller's vote, oldest first"
+    )
+    def list(self, request: Request) -> Response:
+        rows = self.paginate_queryset(queries.queue(request.user))
+        return self.get_paginated_response(RequestOut(rows, many=True).data)
+
+    @extend_schema(
+        responses=RequestOut(many=True), summary="Requests whose answer waits for a release by the caller"
+    )
+    @action(detail=False, methods=["get"])
+    def releases(self, request: Request) -> Response:
+        rows = self.paginate_queryset(queries.held_releases(request.user))
+        return self.get_paginated_response(RequestOut(rows, many=True).data)
+
+
+router = SimpleRouter()
+router.register("queue", Queue, basename="queue")
