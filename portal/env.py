@@ -19,7 +19,9 @@ def text(name: str, default: str = "") -> str:
         try:
             return Path(path).read_text().strip()
         except OSError as error:
-            raise ImproperlyConfigured(f"{name}_FILE names {path!r}, which cannot be read: {error}.") from error
+            raise ImproperlyConfigured(
+                f"{name}_FILE names {path!r}, which cannot be read: {error}."
+            ) from error
     return os.environ.get(name, default)
 
 
@@ -61,7 +63,9 @@ def secret_key(home: Path) -> str:
     value = text("SECRET_KEY")
     if value:
         if len(value) < 50:
-            raise ImproperlyConfigured("SECRET_KEY is shorter than 50 characters; make one with `openssl rand -hex 32`.")
+            raise ImproperlyConfigured(
+                "SECRET_KEY is shorter than 50 characters; make one with `openssl rand -hex 32`."
+            )
         return value
     path = home / "keys" / "secret_key"
     if not path.exists():
@@ -98,7 +102,10 @@ def database(url: str) -> dict[str, object]:
             "HOST": parts.hostname or "",
             "PORT": str(parts.port or ""),
             "CONN_MAX_AGE": 0,
-            "OPTIONS": {"pool": {"min_size": 1, "max_size": 8, "timeout": 10}, **dict(parse_qsl(parts.query))},
+            "OPTIONS": {
+                "pool": {"min_size": 1, "max_size": 8, "timeout": 10},
+                **dict(parse_qsl(parts.query)),
+            },
         }
     raise ImproperlyConfigured(
         f"DATABASE_URL has the scheme {parts.scheme!r}; use sqlite:///PATH or postgresql://USER@HOST/NAME."

@@ -36,9 +36,13 @@ def problem(error: Exception) -> Problem | None:
     for kind, (status, title) in TABLE.items():
         if isinstance(error, kind):
             extra = (
-                {"clause": error.clause, "alternative": error.alternative} if isinstance(error, QueryRejected) else {}
+                {"clause": error.clause, "alternative": error.alternative}
+                if isinstance(error, QueryRejected)
+                else {}
             )
             return Problem(status, title, error.code, str(error), extra)  # type: ignore[attr-defined]
     if isinstance(error, PrivacyError):
-        return Problem(500, "The computation failed", "computation_failed", "It has been reported to the node's staff.")
+        return Problem(
+            500, "The computation failed", "computation_failed", "It has been reported to the node's staff."
+        )
     return None

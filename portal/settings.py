@@ -14,7 +14,12 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 HOME = Path(env.text("GRIDHOUSE_HOME", str(BASE_DIR / "var"))).resolve()
 NODE_NAME = env.text("NODE_NAME", "domain.example")  # origin of this node's audit checkpoints
 NODE_TITLE = env.text("NODE_TITLE", "Gridhouse")
-DATA_DIR = Path(env.text("DATA_DIR", str(HOME / "data")))  # published versions: the worker's user reads, nothing serves
+DATA_DIR = Path(
+    env.text("DATA_DIR", str(HOME / "data"))
+)  # published versions: the worker's user reads, nothing serves
+MOCK_DIR = Path(
+    env.text("MOCK_DIR", str(HOME / "mock"))
+)  # public by nature: the worker writes it, web offers it
 STAGING_DIR = Path(env.text("STAGING_DIR", str(HOME / "staging")))
 KEY_DIR = Path(env.text("KEY_DIR", str(HOME / "keys")))
 WITNESS_DIR = Path(env.text("WITNESS_DIR", str(HOME / "witness")))  # outside database and backups (LEDGER §1)
@@ -124,7 +129,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
     if REDIS_URL
     else {"polling_interval": 0.02}
 )
-DISPATCH_INTERVAL = env.whole("DISPATCH_INTERVAL_MS", 100, least=10) / 1000  # seconds between looks at the job table
+DISPATCH_INTERVAL = (
+    env.whole("DISPATCH_INTERVAL_MS", 100, least=10) / 1000
+)  # seconds between looks at the job table
 JOB_LEASE_SECONDS = env.whole("JOB_LEASE_SECONDS", 30, least=2)
 JOB_MEMORY_MB = env.whole("JOB_MEMORY_MB", 2048, least=256)
 JOB_THREADS = env.whole("JOB_THREADS", 2, least=1)
@@ -203,7 +210,10 @@ CSRF_FAILURE_VIEW = "portal.web.problems.csrf_failure"
 
 # --- API ------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["portal.api.auth.TokenAuthentication", "portal.api.auth.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "portal.api.auth.TokenAuthentication",
+        "portal.api.auth.SessionAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],

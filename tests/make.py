@@ -86,7 +86,9 @@ def area(slug: str = "intensive-care") -> ResearchArea:
 def population(name: str = "SUPPORT2 patients") -> Population:
     """Return a population by name."""
     found = Population.objects.filter(name=name).first()
-    return found or catalog.create_population(area=area(), name=name, unit_label="one patient", by=person("alice"))
+    return found or catalog.create_population(
+        area=area(), name=name, unit_label="one patient", by=person("alice")
+    )
 
 
 def dataset(slug: str = "support2", *, epsilon: str = "3", rows: int = 300, tick: str = "0.05") -> Dataset:
@@ -100,7 +102,11 @@ def dataset(slug: str = "support2", *, epsilon: str = "3", rows: int = 300, tick
     )
     version = draft_version(made, rows=rows)
     intake.publish(
-        version, attested=True, dataset_epsilon=Decimal(epsilon), population_epsilon=Decimal(epsilon), by=alice
+        version,
+        attested=True,
+        dataset_epsilon=Decimal(epsilon),
+        population_epsilon=Decimal(epsilon),
+        by=alice,
     )
     made.refresh_from_db()
     return made
@@ -138,7 +144,9 @@ def declaration() -> dict[str, Any]:
     return declared
 
 
-def project(status: ProjectStatus = ProjectStatus.APPROVED, *, title: str = "Costs", slug: str = "support2") -> Project:
+def project(
+    status: ProjectStatus = ProjectStatus.APPROVED, *, title: str = "Costs", slug: str = "support2"
+) -> Project:
     """Return a project of Sam's on one dataset, in `status`."""
     sam = person("sam")
     made = projects.propose(
@@ -159,7 +167,9 @@ def project(status: ProjectStatus = ProjectStatus.APPROVED, *, title: str = "Cos
     return made
 
 
-def grant(epsilon: str = "1", *, title: str = "Costs", slug: str = "support2", person_epsilon: str | None = None) -> AccessGrant:
+def grant(
+    epsilon: str = "1", *, title: str = "Costs", slug: str = "support2", person_epsilon: str | None = None
+) -> AccessGrant:
     """Return a grant of Sam's approved project, with a budget."""
     made = project(title=title, slug=slug).grants.get()
     own = Decimal(person_epsilon) if person_epsilon else None

@@ -137,12 +137,18 @@ def submit(analysis: AnalysisRequest, *, revision: int, by: User) -> None:
             return
         approval.require_fits(analysis, specification.loss)
         rules, verdict = verdict_for(analysis.grant, specification)
-        changes = {"submitted_at": timezone.now(), "reasons": verdict.reasons, "policy_id": rules and rules.policy_id}
+        changes = {
+            "submitted_at": timezone.now(),
+            "reasons": verdict.reasons,
+            "policy_id": rules and rules.policy_id,
+        }
         if isinstance(verdict, Allow):
             approval.approve(analysis, specification, actor=rules.actor, undo_seconds=0, **changes)
         elif isinstance(verdict, Refuse):
             move(analysis, Status.REFUSED, **changes)
-            record(Event.REQUEST_REFUSED, by=rules.actor, on=analysis, revision=revision, reasons=verdict.reasons)
+            record(
+                Event.REQUEST_REFUSED, by=rules.actor, on=analysis, revision=revision, reasons=verdict.reasons
+            )
         else:
             move(analysis, Status.IN_REVIEW, **changes)
             record(Event.REQUEST_SUBMITTED, by=by, on=analysis, revision=revision, sha256=current.sha256)
@@ -159,7 +165,9 @@ def require_revision(analysis: AnalysisRequest, number: int) -> Revision:
     current = analysis.revision
     if current is None or current.number != number:
         latest = current.number if current else "none"
-        raise IllegalMove(f"This request changed since you opened it: its revision is now {latest}.", code="stale")
+        raise IllegalMove(
+            f"This request changed since you opened it: its revision is now {latest}.", code="stale"
+        )
     return current
 
 
@@ -168,7 +176,9 @@ def respecify(revision: Revision) -> Specification:
     analysis = revision.analysis
     specification = specify(analysis.grant, revision.version, sql=revision.sql, epsilon=revision.epsilon)
     if specification.sha256() != revision.sha256:
-        raise IllegalMove("What would run has changed since it was checked. Check the request again.", code="stale")
+        raise IllegalMove(
+            "What would run has changed since it was checked. Check the request again.", code="stale"
+        )
     return specification
 
 
@@ -199,7 +209,12 @@ def comment(analysis: AnalysisRequest, text: str, *, by: User) -> Comment:
     line = Comment.objects.create(analysis=analysis, author=by, text=text)
     record(Event.REQUEST_COMMENTED, by=by, on=analysis, comment=line.pk)
     others = {c.author for c in analysis.comments.select_related("author")} | {analysis.author}
-    tell(others - {by}, Event.REQUEST_COMMENTED, f"{by.name} wrote on “{analysis.title}”.", f"/requests/{analysis.pk}/")
+    tell(
+        others - {by},
+        Event.REQUEST_COMMENTED,
+        f"{by.name} wrote on “{analysis.title}”.",
+        f"/requests/{analysis.pk}/",
+    )
     return line
 
 

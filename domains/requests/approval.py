@@ -40,7 +40,7 @@ def approve(
     undo_seconds: int,
     **changes: Any,
 ) -> None:
-    """Reserve the loss, queue the job and move to APPROVED; raise BudgetExhausted and change nothing if it does not fit."""
+    """Reserve the loss, queue the job and move to APPROVED; raise BudgetExhausted, changing nothing, if it does not fit."""
     now = timezone.now()
     revision = analysis.revision
     charge = protocol.reserve(
@@ -50,7 +50,11 @@ def approve(
         grant=analysis.grant,
         person=analysis.author,
         loss=specification.loss,
-        certificate={"revision": revision.sha256, "plan": specification.plan.sha256(), "pricing": revision.pricing},
+        certificate={
+            "revision": revision.sha256,
+            "plan": specification.plan.sha256(),
+            "pricing": revision.pricing,
+        },
     )
     job = jobs.queue(
         JobKind.QUERY,
@@ -82,7 +86,9 @@ def repeat(analysis: AnalysisRequest, specification: Specification) -> bool:
     earlier = releases.repeatable(specification.repeat_key())
     if earlier is None:
         return False
-    reasons = ["This question was answered before within this grant; the stored answer is returned at no cost."]
+    reasons = [
+        "This question was answered before within this grant; the stored answer is returned at no cost."
+    ]
     move(
         analysis,
         Status.APPROVED,

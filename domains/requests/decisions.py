@@ -44,7 +44,9 @@ def review(
         raise
 
 
-def _review(analysis: AnalysisRequest, number: int, vote: str, reason: str, by: User, undo_seconds: int) -> None:
+def _review(
+    analysis: AnalysisRequest, number: int, vote: str, reason: str, by: User, undo_seconds: int
+) -> None:
     require(by, Permission.REQUEST_REVIEW, on=analysis)
     require_separate(analysis, by)
     if vote not in Vote.values:
@@ -69,7 +71,9 @@ def _approve(analysis: AnalysisRequest, revision: Revision, reason: str, by: Use
     specification = respecify(revision)
     _, verdict = verdict_for(analysis.grant, specification)
     if isinstance(verdict, Refuse):
-        raise IllegalMove("The dataset's policy now refuses this: " + " ".join(verdict.reasons), code="policy_refused")
+        raise IllegalMove(
+            "The dataset's policy now refuses this: " + " ".join(verdict.reasons), code="policy_refused"
+        )
     approval.approve(analysis, specification, actor=by, undo_seconds=undo_seconds)
 
 

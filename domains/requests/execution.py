@@ -1,14 +1,14 @@
 """How a worker answers a request: preflight, prepare, commit, compute once, persist, and conclude at the deadline.
 
-    T2 commit and DATA_OPEN are one transaction, before the first private byte is read.
-    From there the loss is spent whatever happens, and outsiders learn the outcome only at `due_at`.
+T2 commit and DATA_OPEN are one transaction, before the first private byte is read.
+From there the loss is spent whatever happens, and outsiders learn the outcome only at `due_at`.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -33,7 +33,7 @@ from domains.requests.actions import respecify
 from domains.requests.lifecycle import Status
 from domains.requests.models import AnalysisRequest
 from privacy.errors import PrivacyError
-from privacy.query.salt import fresh_salt
+from privacy.noise import fresh_salt
 
 log = logging.getLogger(__name__)
 PREPARE_SECONDS = 20
@@ -50,7 +50,7 @@ def run_query(claim: Claim) -> None:
     job = claim.job
     seconds = float(job.planned_seconds)
     try:
-        with Child("query", job.spec, memory_mb=settings.JOB_MEMORY_MB, seconds=seconds + PREPARE_SECONDS) as child:
+        with _child(claim, seconds + PREPARE_SECONDS) as child:
             child.prepared(PREPARE_SECONDS)
             jobs.to_running(claim)
             fence = open_data(claim)
@@ -62,6 +62,11 @@ def run_query(claim: Claim) -> None:
             jobs.requeue(claim)
         else:
             stand_down(analysis, claim, failure.code)
+
+
+def _child(claim: Claim, seconds: float) -> Child:
+    """Return the child process that will compute this job, given up as soon as the claim is lost."""
+    return Child("query", claim.job.spec, memory_mb=settings.JOB_MEMORY_MB, seconds=seconds, lost=claim.lost)
 
 
 def _analysis(claim: Claim) -> AnalysisRequest:
@@ -140,7 +145,7 @@ def _answer(analysis: AnalysisRequest, claim: Claim, child: Child, fence: int, s
         fail(analysis, claim, status)
 
 
-def _sleep_until(moment) -> None:  # noqa: ANN001 - datetime
+def _sleep_until(moment: datetime) -> None:
     while (left := (moment - timezone.now()).total_seconds()) > 0:
         time.sleep(min(left, 1.0))
 
@@ -168,7 +173,7 @@ def run_mock(claim: Claim) -> None:
     analysis = AnalysisRequest.objects.select_related("revision__version").get(pk=job.subject)
     path = str(storage.mock_path(analysis.revision.version))
     try:
-        with Child("query", job.spec, memory_mb=settings.JOB_MEMORY_MB, seconds=float(job.planned_seconds)) as child:
+        with _child(claim, float(job.planned_seconds) + PREPARE_SECONDS) as child:
             child.prepared(PREPARE_SECONDS)
             jobs.to_running(claim)
             payload = child.go({"path": path, "salt": fresh_salt()}, timeout=float(job.planned_seconds))

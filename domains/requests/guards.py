@@ -10,7 +10,9 @@ from domains.requests.models import AnalysisRequest
 def require_separate(analysis: AnalysisRequest, by: User) -> None:
     """Raise unless `by` may decide on it: never its author, never anyone who is or was on the project (S1)."""
     if not is_separate(analysis, by):
-        raise NotAllowed("You are on this project, so somebody else must decide.", code="separation_of_duties")
+        raise NotAllowed(
+            "You are on this project, so somebody else must decide.", code="separation_of_duties"
+        )
 
 
 def is_separate(analysis: AnalysisRequest, by: User) -> bool:

@@ -23,15 +23,25 @@ class AnalysisRequest(Model, HasLifecycle):
     grant = models.ForeignKey(AccessGrant, on_delete=models.PROTECT, related_name="requests")
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="requests")
     title = models.CharField(max_length=160)
-    status = models.CharField(max_length=20, default=Status.DRAFT, choices=[(k, s.label) for k, s in REQUEST.items()])
+    status = models.CharField(
+        max_length=20, default=Status.DRAFT, choices=[(k, s.label) for k, s in REQUEST.items()]
+    )
     status_code = models.CharField(max_length=40, blank=True)
-    reasons = models.JSONField(default=list, blank=True)  # policy's or a reviewer's, as shown to the scientist
+    reasons = models.JSONField(
+        default=list, blank=True
+    )  # policy's or a reviewer's, as shown to the scientist
     draft_sql = models.TextField(blank=True)
     draft_epsilon = models.CharField(max_length=20, blank=True)
     findings = models.JSONField(default=list, blank=True)  # why the last check did not pass
-    round = models.PositiveSmallIntegerField(default=1)  # votes count per revision and round; undo starts a new round
-    revision = models.ForeignKey("Revision", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
-    policy = models.ForeignKey(AccessPolicy, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    round = models.PositiveSmallIntegerField(
+        default=1
+    )  # votes count per revision and round; undo starts a new round
+    revision = models.ForeignKey(
+        "Revision", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    policy = models.ForeignKey(
+        AccessPolicy, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     submitted_at = models.DateTimeField(null=True, blank=True)
     decided_at = models.DateTimeField(null=True, blank=True)
     decided_by = models.ForeignKey(  # None when a policy decided
@@ -55,11 +65,11 @@ class AnalysisRequest(Model, HasLifecycle):
         return self.title
 
     @property
-    def project(self):  # noqa: ANN201 - Project, known through the grant
+    def project(self):
         return self.grant.project
 
     @property
-    def dataset(self):  # noqa: ANN201 - Dataset, known through the grant
+    def dataset(self):
         return self.grant.dataset
 
     def roles_of(self, user: User) -> set[Role]:

@@ -77,13 +77,21 @@ def assess(loss: Loss, *, has_unknown_keys: bool, auto_rho_used: int, rules: Rul
 
 def _most(loss: Loss, rules: Rules) -> Finding:
     if rules.max_rho is not None and loss.rho > rules.max_rho:
-        return Finding("max_rho", "fail", "It costs more than this dataset's policy allows any request. Ask with a smaller ε.")
+        return Finding(
+            "max_rho",
+            "fail",
+            "It costs more than this dataset's policy allows any request. Ask with a smaller ε.",
+        )
     return Finding("max_rho", "pass", "Within the most that one request may cost.")
 
 
 def _unknown_keys(has_unknown_keys: bool, rules: Rules) -> Finding:
     if has_unknown_keys and not rules.allows_unknown_keys:
-        return Finding("unknown_keys", "fail", "Grouping by values without a public code list is not allowed on this dataset.")
+        return Finding(
+            "unknown_keys",
+            "fail",
+            "Grouping by values without a public code list is not allowed on this dataset.",
+        )
     return Finding("unknown_keys", "pass", "Group keys are allowed.")
 
 
@@ -95,7 +103,11 @@ def _per_request(loss: Loss, rules: Rules) -> Finding:
 
 def _per_month(loss: Loss, used: int, rules: Rules) -> Finding:
     if used + loss.rho > rules.auto_rho_per_month:
-        return Finding("auto_rho_per_month", "warn", "Automation has approved its share for this month, so people decide.")
+        return Finding(
+            "auto_rho_per_month",
+            "warn",
+            "Automation has approved its share for this month, so people decide.",
+        )
     return Finding("auto_rho_per_month", "pass", "Within what automation may approve in 30 days.")
 
 

@@ -20,7 +20,14 @@ from domains.requests.models import AnalysisRequest
 from domains.requests.policy import Rules, Verdict, assess
 from domains.requests.specification import Specification
 
-_RELATED = ("author", "revision", "job", "grant__project__area", "grant__dataset__area", "grant__dataset__population")
+_RELATED = (
+    "author",
+    "revision",
+    "job",
+    "grant__project__area",
+    "grant__dataset__area",
+    "grant__dataset__population",
+)
 _PREFETCHED = (
     "releases",
     "grant__project__members",
@@ -70,14 +77,21 @@ def queue(user: User) -> QuerySet[AnalysisRequest]:
     mine = Q(grant__dataset__stewards__user=user, grant__dataset__stewards__ended_at=None)
     rows = AnalysisRequest.objects.filter(mine, status=Status.IN_REVIEW)
     rows = rows.exclude(author=user).exclude(grant__project__members__user=user)
-    return rows.select_related(*_RELATED).prefetch_related(*_PREFETCHED).distinct().order_by("submitted_at", "id")
+    return (
+        rows.select_related(*_RELATED)
+        .prefetch_related(*_PREFETCHED)
+        .distinct()
+        .order_by("submitted_at", "id")
+    )
 
 
 def held_releases(user: User) -> QuerySet[AnalysisRequest]:
     """Return the requests whose answer waits for a release by `user`."""
     mine = Q(grant__dataset__stewards__user=user, grant__dataset__stewards__ended_at=None)
     rows = AnalysisRequest.objects.filter(mine, releases__status=ReleaseStatus.AWAITING_REVIEW)
-    return rows.exclude(grant__project__members__user=user).select_related(*_RELATED).distinct().order_by("id")
+    return (
+        rows.exclude(grant__project__members__user=user).select_related(*_RELATED).distinct().order_by("id")
+    )
 
 
 def your_turn(user: User) -> QuerySet[AnalysisRequest]:
@@ -117,13 +131,22 @@ def may_undo(analysis: AnalysisRequest, user: User, now: datetime) -> bool:
 
 def verdict_for(grant: AccessGrant, specification: Specification) -> tuple[Rules | None, Verdict]:
     """Return the dataset's active rules, if any, and what they say of a priced request."""
-    policy = AccessPolicy.objects.filter(dataset=grant.dataset_id, activated_at__isnull=False, ended_at=None).first()
+    policy = AccessPolicy.objects.filter(
+        dataset=grant.dataset_id, activated_at__isnull=False, ended_at=None
+    ).first()
     rules = policy and Rules(
-        policy.pk, policy.number, policy.auto_rho, policy.auto_rho_per_month, policy.max_rho, policy.allows_unknown_keys
+        policy.pk,
+        policy.number,
+        policy.auto_rho,
+        policy.auto_rho_per_month,
+        policy.max_rho,
+        policy.allows_unknown_keys,
     )
     used = _auto_rho_used(grant) if rules else 0
     unknown = specification.has_unknown_keys
-    return rules or None, assess(specification.loss, has_unknown_keys=unknown, auto_rho_used=used, rules=rules or None)
+    return rules or None, assess(
+        specification.loss, has_unknown_keys=unknown, auto_rho_used=used, rules=rules or None
+    )
 
 
 def _auto_rho_used(grant: AccessGrant) -> int:
@@ -142,19 +165,32 @@ def earlier_releases(analysis: AnalysisRequest) -> QuerySet[AnalysisRequest]:
 
 
 _FINISHED = {
-    ReleaseStatus.RELEASED: Progress("released", "Released", "The answer is here for the project's members.", True),
-    ReleaseStatus.AWAITING_REVIEW: Progress(
-        "held", "Held for release", "A right ended while it ran, so the owner looks at the answer first.", False
+    ReleaseStatus.RELEASED: Progress(
+        "released", "Released", "The answer is here for the project's members.", True
     ),
-    ReleaseStatus.REJECTED: Progress("kept_back", "Kept back", "The owner kept the answer back; its loss stays spent.", True),
-    ReleaseStatus.REVOKED: Progress("release_revoked", "Release revoked", "The released answer was taken back.", True),
+    ReleaseStatus.AWAITING_REVIEW: Progress(
+        "held",
+        "Held for release",
+        "A right ended while it ran, so the owner looks at the answer first.",
+        False,
+    ),
+    ReleaseStatus.REJECTED: Progress(
+        "kept_back", "Kept back", "The owner kept the answer back; its loss stays spent.", True
+    ),
+    ReleaseStatus.REVOKED: Progress(
+        "release_revoked", "Release revoked", "The released answer was taken back.", True
+    ),
     ReleaseStatus.QUARANTINED: Progress("running", "Running", "A worker is computing the answer.", False),
 }
 _RUNNING = {
-    "queued": Progress("queued", "Approved, queued", "Its loss is reserved; a worker will take it up.", False),
+    "queued": Progress(
+        "queued", "Approved, queued", "Its loss is reserved; a worker will take it up.", False
+    ),
     "running": Progress("running", "Running", "A worker is computing the answer.", False),
     "finished": Progress("running", "Running", "A worker is computing the answer.", False),
-    "failed": Progress("failed", "Failed", "It ended without an answer; if data was read, its loss stays spent.", True),
+    "failed": Progress(
+        "failed", "Failed", "It ended without an answer; if data was read, its loss stays spent.", True
+    ),
 }
 
 
@@ -171,10 +207,8 @@ def progress(analysis: AnalysisRequest, now: datetime) -> Progress:
 
 
 _CODES = {
-    "insufficient_budget": "The budget no longer covers it. More may be allocated, or it may be asked with a smaller ε.",
+    "insufficient_budget": "The budget no longer covers it. Ask with a smaller ε, or ask for a larger budget.",
     "approval_undone": "The approval was taken back within the undo window; it waits for a decision again.",
     "approval_expired": "It was approved but not run in time, so its reservation was given back.",
     "no_worker_finished": "No worker could finish it before data was read, so its reservation was given back.",
 }
-
-

@@ -56,7 +56,9 @@ class Specification:
 
     def sha256(self) -> str:
         """Hash everything that an approval is about; a worker compares it again before it opens data."""
-        return digest({"sql": self.sql, "grant": self.grant_id, "epsilon": str(self.epsilon), **self.job_spec()})
+        return digest(
+            {"sql": self.sql, "grant": self.grant_id, "epsilon": str(self.epsilon), **self.job_spec()}
+        )
 
     def repeat_key(self) -> str:
         """Hash what makes an answer the same answer: grant, normalised plan, version and loss."""
@@ -82,9 +84,13 @@ def parse_epsilon(text: str) -> Decimal:
     try:
         epsilon = Decimal(str(text).strip())
     except InvalidOperation:
-        raise InvalidInput(f"ε must be a decimal number such as 0.1, not “{str(text)[:20]}”.", code="epsilon_invalid") from None
+        raise InvalidInput(
+            f"ε must be a decimal number such as 0.1, not “{str(text)[:20]}”.", code="epsilon_invalid"
+        ) from None
     if not epsilon.is_finite() or epsilon <= 0:
-        raise InvalidInput("ε must be above 0: a smaller ε costs less and is less exact.", code="epsilon_invalid")
+        raise InvalidInput(
+            "ε must be above 0: a smaller ε costs less and is less exact.", code="epsilon_invalid"
+        )
     if epsilon > MOST_EPSILON:
         raise InvalidInput(f"ε must be at most {MOST_EPSILON}.", code="epsilon_invalid")
     if epsilon != epsilon.quantize(Decimal("0.000001")):

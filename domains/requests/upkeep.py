@@ -63,7 +63,7 @@ def _stranded(now: datetime) -> list[AnalysisRequest]:
     lost = AnalysisRequest.objects.filter(
         status=Status.APPROVED, job__status=JobStatus.LOST, job__due_at__lte=now, releases=None
     )
-    return [a for a in lost.select_related("job", "author", "revision", "grant__project", "grant__dataset")[:100]]
+    return list(lost.select_related("job", "author", "revision", "grant__project", "grant__dataset")[:100])
 
 
 def rescue(analysis: AnalysisRequest) -> bool:

@@ -21,15 +21,28 @@ _PR_SET_PDEATHSIG = 1
 
 def environment(home: Path, **extra: str) -> dict[str, str]:
     """Return the children's environment: this one's, on embedded defaults, with the node's home set."""
-    kept = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE"}}
+    kept = {
+        k: v
+        for k, v in os.environ.items()
+        if k not in {"DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE"}
+    }
     paths = [str(ROOT), str(ROOT / "client")]
-    return kept | {"GRIDHOUSE_HOME": str(home), "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"} | extra
+    return (
+        kept
+        | {"GRIDHOUSE_HOME": str(home), "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+        | extra
+    )
 
 
 def run(arguments: Sequence[str], env: dict[str, str]) -> str:
     """Run a command of this node to its end and return what it printed; raise with its words if it fails."""
     done = subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), *arguments], env=env, cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, str(ROOT / "manage.py"), *arguments],
+        env=env,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise RuntimeError(f"`manage.py {arguments[0]}` failed:\n{done.stderr[-2000:]}")
@@ -43,11 +56,19 @@ def _die_with_parent() -> None:
 
 
 @contextlib.contextmanager
-def running(name: str, arguments: Sequence[str], env: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    name: str, arguments: Sequence[str], env: dict[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
     """Keep a child running for the length of a block; then stop it, kindly first."""
     with log.open("ab") as file:
-        process = subprocess.Popen(  # noqa: PLW1509 - prctl is one system call and takes no lock
-            arguments, env=env, cwd=ROOT, stdout=file, stderr=file, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent
+        process = subprocess.Popen(
+            arguments,
+            env=env,
+            cwd=ROOT,
+            stdout=file,
+            stderr=file,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=_die_with_parent,
         )
     try:
         yield process
@@ -64,7 +85,16 @@ def web(port: int) -> list[str]:
     """Return the command line of the web server."""
     return [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)),
-        *("--workers", "1", "--blocking-threads", "4", "--no-ws", "--log-level", "warning", "portal.wsgi:application"),
+        *(
+            "--workers",
+            "1",
+            "--blocking-threads",
+            "4",
+            "--no-ws",
+            "--log-level",
+            "warning",
+            "portal.wsgi:application",
+        ),
     ]
 
 
@@ -83,7 +113,9 @@ def require_free(port: int) -> None:
             raise RuntimeError(f"Port {port} is in use. Choose another: PORT=8080 make demo") from error
 
 
-def wait_until_ready(url: str, processes: Sequence[subprocess.Popen[bytes]], log: Path, seconds: float = 60) -> None:
+def wait_until_ready(
+    url: str, processes: Sequence[subprocess.Popen[bytes]], log: Path, seconds: float = 60
+) -> None:
     """Wait for `/readyz` to say yes; raise with the end of the log if a child dies or time runs out."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

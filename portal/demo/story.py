@@ -15,10 +15,10 @@ import gridhouse
 from gridhouse import verify
 
 DATA = Path(__file__).parent / "support2"
-QUESTION = (
-    "SELECT dzgroup, COUNT(*) AS patients, AVG(charges) AS mean_charges FROM support2 GROUP BY dzgroup ORDER BY dzgroup"
+QUESTION = "SELECT dzgroup, COUNT(*) AS patients, AVG(charges) AS mean_charges FROM support2 GROUP BY dzgroup ORDER BY dzgroup"
+PENDING = (
+    "SELECT sex, COUNT(*) AS patients, AVG(age) AS mean_age FROM support2 WHERE hospdead = 1 GROUP BY sex"
 )
-PENDING = "SELECT sex, COUNT(*) AS patients, AVG(age) AS mean_age FROM support2 WHERE hospdead = 1 GROUP BY sex"
 DATASET_EPSILON, GRANT_EPSILON = "3", "1"
 
 
@@ -59,7 +59,9 @@ def publish(cast: Cast, say: Callable[[str], None]) -> Any:
     dataset.declare(**declared["version"])
     dataset.conform()
     dataset.publish(attested=True, dataset_epsilon=DATASET_EPSILON, population_epsilon=DATASET_EPSILON)
-    say(f"1. Alice, the data owner, publishes “{dataset.title}” with declared public bounds and a cap of ε = {DATASET_EPSILON}.")
+    say(
+        f"1. Alice, the data owner, publishes “{dataset.title}” with declared public bounds and a cap of ε = {DATASET_EPSILON}."
+    )
     return dataset
 
 
@@ -88,7 +90,9 @@ def ask(cast: Cast, grant: Any, epsilon: str, say: Callable[[str], None]) -> Any
     query = cast.sam.sql(grant, QUESTION, epsilon=epsilon, title="Charges by disease group")
     estimate = query.estimate()
     say(f"4. Sam asks: {QUESTION}")
-    say(f"   estimate: cost ρ = {estimate.rho:.6f} (ε = {epsilon} asked alone), {estimate.similar_left} such questions left")
+    say(
+        f"   estimate: cost ρ = {estimate.rho:.6f} (ε = {epsilon} asked alone), {estimate.similar_left} such questions left"
+    )
     for measure in estimate.measures:
         error = f"± {measure['plus_minus_95']}" if measure["plus_minus_95"] else measure["note"]
         say(f"   expected error of {measure['name']}: {error}")
@@ -126,7 +130,9 @@ def spent(cast: Cast, grant: Any, before: dict[str, Any], result: Any, say: Call
     for scope, row in after.items():
         if row["left"]["rho"] >= before[scope]["left"]["rho"]:
             raise StepFailed(f"The {scope} budget did not shrink.")
-        say(f"   {scope:<10} ε used {before[scope]['epsilon_used']:.4f} → {row['epsilon_used']:.4f} of {row['epsilon_limit']:.4f}")
+        say(
+            f"   {scope:<10} ε used {before[scope]['epsilon_used']:.4f} → {row['epsilon_used']:.4f} of {row['epsilon_limit']:.4f}"
+        )
 
 
 def prove(result: Any, say: Callable[[str], None]) -> None:

@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import gridhouse
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-import gridhouse
 from portal.demo import processes, story
 
 
