@@ -24,16 +24,27 @@ def _to(*states: str) -> frozenset[str]:
 
 
 DATASET = {
-    DatasetStatus.DRAFT: State("Draft", Role.DATASET_OWNER, _to("published"), "Being described; only its owners see it."),
-    DatasetStatus.PUBLISHED: State("Published", None, _to("frozen", "withdrawn"), "In the catalogue; may be asked."),
+    DatasetStatus.DRAFT: State(
+        "Draft", Role.DATASET_OWNER, _to("published"), "Being described; only its owners see it."
+    ),
+    DatasetStatus.PUBLISHED: State(
+        "Published", None, _to("frozen", "withdrawn"), "In the catalogue; may be asked."
+    ),
     DatasetStatus.FROZEN: State(
-        "Frozen", Role.DATASET_OWNER, _to("published", "withdrawn"), "No new approvals and no run passes preflight."
+        "Frozen",
+        Role.DATASET_OWNER,
+        _to("published", "withdrawn"),
+        "No new approvals and no run passes preflight.",
     ),
     DatasetStatus.WITHDRAWN: State("Withdrawn", None, _to(), "Gone for good; its ledger stays."),
 }
 
 VERSION = {
-    VersionStatus.DRAFT: State("Draft", Role.DATASET_OWNER, _to("published"), "Schema and file can still change."),
-    VersionStatus.PUBLISHED: State("Published", None, _to("retired"), "Immutable; requests are pinned to it."),
+    VersionStatus.DRAFT: State(
+        "Draft", Role.DATASET_OWNER, _to("published"), "Schema and file can still change."
+    ),
+    VersionStatus.PUBLISHED: State(
+        "Published", None, _to("retired"), "Immutable; requests are pinned to it."
+    ),
     VersionStatus.RETIRED: State("Retired", None, _to(), "No new requests; pinned approvals lapse."),
 }
