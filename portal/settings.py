@@ -1,4 +1,4 @@
-"""The one settings file. Every value comes from the environment through `portal.env`; docs/reference/settings.md lists them."""
+"""The one settings file. Every value comes from the environment; docs/reference/settings.md lists them."""
 
 from __future__ import annotations
 

@@ -77,22 +77,27 @@ def _analysis(claim: Claim) -> AnalysisRequest:
 
 def preflight(analysis: AnalysisRequest, claim: Claim) -> str:
     """Evaluate every right again, now; return a public reason code for standing down, or an empty string."""
+    now = timezone.now()
     if analysis.status != Status.APPROVED or analysis.job_id != claim.job.pk:
         return "approval_gone"
-    if claim.job.valid_until <= timezone.now():
-        return "approval_expired"
-    usable = grant_usable(analysis.grant, analysis.author, timezone.now())
-    if not usable.ok:
-        return next(check.code for check in usable.checks if not check.ok)
-    if analysis.revision.version.status == VersionStatus.RETIRED:
-        return "version_retired"
+    refusal = grant_usable(analysis.grant, analysis.author, now).refusal
+    reasons = {
+        "approval_expired": claim.job.valid_until <= now,
+        refusal.code if refusal else "": refusal is not None,
+        "version_retired": analysis.revision.version.status == VersionStatus.RETIRED,
+        "specification_changed": not _is_as_approved(analysis, claim),
+        "ledger_behind_witness": checkpoints.is_behind(),
+    }
+    return next((code for code, holds in reasons.items() if holds), "")
+
+
+def _is_as_approved(analysis: AnalysisRequest, claim: Claim) -> bool:
+    """Price afresh and compare with the hash that the approval bound."""
     try:
         specification = respecify(analysis.revision)
     except (IllegalMove, PrivacyError):
-        return "specification_changed"
-    if claim.job.spec != specification.job_spec() | {"revision_sha256": analysis.revision.sha256}:
-        return "specification_changed"
-    return "ledger_behind_witness" if checkpoints.is_behind() else ""
+        return False
+    return bool(claim.job.spec == specification.job_spec() | {"revision_sha256": analysis.revision.sha256})
 
 
 # Refusals before data was read end the request like this; everything else lapses.

@@ -68,7 +68,7 @@ def running(
             stdout=file,
             stderr=file,
             stdin=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - prctl is one system call and takes no lock
         )
     try:
         yield process

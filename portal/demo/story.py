@@ -15,7 +15,10 @@ import gridhouse
 from gridhouse import verify
 
 DATA = Path(__file__).parent / "support2"
-QUESTION = "SELECT dzgroup, COUNT(*) AS patients, AVG(charges) AS mean_charges FROM support2 GROUP BY dzgroup ORDER BY dzgroup"
+QUESTION = (
+    "SELECT dzgroup, COUNT(*) AS patients, AVG(charges) AS mean_charges "
+    "FROM support2 GROUP BY dzgroup ORDER BY dzgroup"
+)
 PENDING = (
     "SELECT sex, COUNT(*) AS patients, AVG(age) AS mean_age FROM support2 WHERE hospdead = 1 GROUP BY sex"
 )
@@ -59,9 +62,8 @@ def publish(cast: Cast, say: Callable[[str], None]) -> Any:
     dataset.declare(**declared["version"])
     dataset.conform()
     dataset.publish(attested=True, dataset_epsilon=DATASET_EPSILON, population_epsilon=DATASET_EPSILON)
-    say(
-        f"1. Alice, the data owner, publishes “{dataset.title}” with declared public bounds and a cap of ε = {DATASET_EPSILON}."
-    )
+    say(f"1. Alice, the data owner, publishes “{dataset.title}” with declared public bounds.")
+    say(f"   It may be asked until ε = {DATASET_EPSILON} is spent, by everyone together.")
     return dataset
 
 
@@ -91,7 +93,7 @@ def ask(cast: Cast, grant: Any, epsilon: str, say: Callable[[str], None]) -> Any
     estimate = query.estimate()
     say(f"4. Sam asks: {QUESTION}")
     say(
-        f"   estimate: cost ρ = {estimate.rho:.6f} (ε = {epsilon} asked alone), {estimate.similar_left} such questions left"
+        f"   estimate: ρ = {estimate.rho:.6f} (ε = {epsilon} alone); the budget holds {estimate.similar_left} such"
     )
     for measure in estimate.measures:
         error = f"± {measure['plus_minus_95']}" if measure["plus_minus_95"] else measure["note"]
@@ -130,9 +132,8 @@ def spent(cast: Cast, grant: Any, before: dict[str, Any], result: Any, say: Call
     for scope, row in after.items():
         if row["left"]["rho"] >= before[scope]["left"]["rho"]:
             raise StepFailed(f"The {scope} budget did not shrink.")
-        say(
-            f"   {scope:<10} ε used {before[scope]['epsilon_used']:.4f} → {row['epsilon_used']:.4f} of {row['epsilon_limit']:.4f}"
-        )
+        used = f"{before[scope]['epsilon_used']:.4f} → {row['epsilon_used']:.4f}"
+        say(f"   {scope:<10} ε used {used} of {row['epsilon_limit']:.4f}")
 
 
 def prove(result: Any, say: Callable[[str], None]) -> None:
