@@ -40,7 +40,7 @@ def approve(
     undo_seconds: int,
     **changes: Any,
 ) -> None:
-    """Reserve the loss, queue the job and move to APPROVED; raise BudgetExhausted, changing nothing, if it does not fit."""
+    """Reserve the loss, queue the job and move to APPROVED; BudgetExhausted changes nothing."""
     now = timezone.now()
     revision = analysis.revision
     charge = protocol.reserve(
