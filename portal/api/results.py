@@ -90,10 +90,14 @@ class ResultOut(serializers.Serializer[Any]):
 class ReceiptOut(serializers.Serializer[Any]):
     """What proves the release offline, to the one-file verifier; see the audit endpoints."""
 
-    leaf = serializers.CharField(help_text="The event's exact bytes, in base64.")
+    kind = serializers.CharField()
+    origin = serializers.CharField()
     index = serializers.IntegerField()
-    proof = serializers.ListField(child=serializers.CharField())
+    size = serializers.IntegerField(help_text="Length of the log that the proof is for.")
+    leaf = serializers.CharField(help_text="The event's exact bytes, in base64.")
+    proof = serializers.ListField(child=serializers.CharField(), help_text="Hashes in base64.")
     checkpoint = serializers.CharField(help_text="Signed note that covers the event.")
+    public_key = serializers.CharField()
 
 
 class ReleaseIn(serializers.Serializer[Any]):
@@ -183,7 +187,7 @@ def sheet(result: Result) -> str:
     answer = result.answer
     header: list[str] = []
     for column in answer.columns:
-        header += [column.name] if column.kind == "key" else [column.name, f"{column.name} ± (95 %)"]
+        header += [column.name] if column.kind == "key" else [column.name, f"{column.name}_plus_minus_95"]
     return sheets.to_csv(header, (_line(result, row) for row in range(len(answer.rows))))
 
 

@@ -1,0 +1,187 @@
+"""The audit log: public checkpoint and proofs, events and export for auditors, and the verifier itself."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from django.http import HttpResponse, StreamingHttpResponse
+from django.urls import path
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from gridhouse import verify
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import AnonRateThrottle
+from rest_framework.views import APIView
+
+from domains.audit import checkpoints, proofs, queries
+from domains.people.permissions import Permission, require
+from portal.api.paging import Cursor
+
+MOST = 2**62  # no log is longer; keeps numbers within what databases compare
+
+
+class InclusionIn(serializers.Serializer[Any]):
+    """Which leaf, in the log at which size; now, where no size is given."""
+
+    index = serializers.IntegerField(min_value=0, max_value=MOST)
+    size = serializers.IntegerField(min_value=0, max_value=MOST, required=False)
+
+
+class ConsistencyIn(serializers.Serializer[Any]):
+    """From which size to which; to now, where no newer size is given."""
+
+    old = serializers.IntegerField(min_value=0, max_value=MOST)
+    new = serializers.IntegerField(min_value=0, max_value=MOST, required=False)
+
+
+class InclusionOut(serializers.Serializer[Any]):
+    """Hashes, in base64, that lead from a leaf to the root (RFC 9162)."""
+
+    index = serializers.IntegerField()
+    size = serializers.IntegerField()
+    proof = serializers.ListField(child=serializers.CharField())
+
+
+class ConsistencyOut(serializers.Serializer[Any]):
+    """Hashes, in base64, that show that a log extends an older one (RFC 9162)."""
+
+    old = serializers.IntegerField()
+    new = serializers.IntegerField()
+    proof = serializers.ListField(child=serializers.CharField())
+
+
+class LogKeyOut(serializers.Serializer[Any]):
+    """The name and public key under which this node signs its log."""
+
+    origin = serializers.CharField()
+    public_key = serializers.CharField(help_text="In the form name+key id+key, as signed notes use.")
+
+
+class EventsIn(serializers.Serializer[Any]):
+    """Which events; each filter that is given must match."""
+
+    event = serializers.CharField(required=False, help_text="Such as request.approved, or a prefix such as request.")
+    actor = serializers.CharField(required=False)
+    subject_type = serializers.CharField(required=False)
+    subject = serializers.CharField(required=False)
+    since = serializers.DateTimeField(required=False)
+    until = serializers.DateTimeField(required=False)
+
+
+class EventOut(serializers.Serializer[Any]):
+    """One event, as recorded."""
+
+    index = serializers.IntegerField()
+    event = serializers.CharField()
+    at = serializers.DateTimeField()
+    actor = serializers.CharField()
+    subject_type = serializers.CharField()
+    subject = serializers.CharField()
+    details = serializers.SerializerMethodField()
+
+    def get_details(self, row: Any) -> dict[str, Any]:
+        return dict(queries.body(row)["details"])
+
+
+class NewestFirst(Cursor):
+    """The log's order, from its end."""
+
+    ordering = ("-index",)
+
+
+def _asked(shape: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
+    given = shape(data=request.query_params)
+    given.is_valid(raise_exception=True)
+    return dict(given.validated_data)
+
+
+def _base64(hashes: list[bytes]) -> list[str]:
+    return [base64.b64encode(hash_).decode() for hash_ in hashes]
+
+
+class PublicView(APIView):
+    """What anyone may read, signed in or not: nothing here says more than that the log is whole."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    throttle_classes = (AnonRateThrottle,)
+
+
+_NOTE = {(200, "text/plain"): OpenApiResponse(OpenApiTypes.STR, "Signed note: origin, size, root, signature.")}
+_LINES = {(200, "application/x-ndjson"): OpenApiResponse(OpenApiTypes.STR, "One JSON object a line.")}
+_PROGRAM = {(200, "text/x-python"): OpenApiResponse(OpenApiTypes.STR, "The verifier's source.")}
+
+
+class CheckpointView(PublicView):
+    @extend_schema(responses=_NOTE, summary="Read the log's signed checkpoint", auth=[])
+    def get(self, request: Request) -> HttpResponse:
+        return HttpResponse(checkpoints.current(), content_type="text/plain; charset=utf-8")
+
+
+class InclusionView(PublicView):
+    @extend_schema(parameters=[InclusionIn], responses=InclusionOut, summary="Prove that a leaf is in the log", auth=[])
+    def get(self, request: Request) -> Response:
+        asked = _asked(InclusionIn, request)
+        index, size = asked["index"], asked.get("size", proofs.length())
+        proof = _base64(proofs.inclusion(index, size))
+        return Response(InclusionOut({"index": index, "size": size, "proof": proof}).data)
+
+
+class ConsistencyView(PublicView):
+    @extend_schema(
+        parameters=[ConsistencyIn], responses=ConsistencyOut, summary="Prove that the log only grew", auth=[]
+    )
+    def get(self, request: Request) -> Response:
+        asked = _asked(ConsistencyIn, request)
+        old, new = asked["old"], asked.get("new", proofs.length())
+        proof = _base64(proofs.consistency(old, new))
+        return Response(ConsistencyOut({"old": old, "new": new, "proof": proof}).data)
+
+
+class LogKeyView(PublicView):
+    @extend_schema(responses=LogKeyOut, summary="Read the log's public key", auth=[])
+    def get(self, request: Request) -> Response:
+        key = {"origin": checkpoints.origin(), "public_key": checkpoints.public_key()}
+        return Response(LogKeyOut(key).data)
+
+
+class VerifierView(PublicView):
+    @extend_schema(responses=_PROGRAM, summary="Download the one-file offline verifier", auth=[])
+    def get(self, request: Request) -> HttpResponse:
+        response = HttpResponse(Path(verify.__file__).read_bytes(), content_type="text/x-python; charset=utf-8")
+        response["Content-Disposition"] = 'attachment; filename="verify.py"'
+        return response
+
+
+class EventsView(APIView):
+    @extend_schema(parameters=[EventsIn], responses=EventOut(many=True), summary="List events, newest first")
+    def get(self, request: Request) -> Response:
+        require(request.user, Permission.AUDIT_READ)
+        pages = NewestFirst()
+        rows = pages.paginate_queryset(queries.events(**_asked(EventsIn, request)), request, view=self)
+        return pages.get_paginated_response(EventOut(rows, many=True).data)
+
+
+class ExportView(APIView):
+    @extend_schema(responses=_LINES, summary="Export the whole log for the verifier")
+    def get(self, request: Request) -> StreamingHttpResponse:
+        require(request.user, Permission.AUDIT_READ)
+        response = StreamingHttpResponse(queries.export_lines(), content_type="application/x-ndjson")
+        response["Content-Disposition"] = 'attachment; filename="audit.jsonl"'
+        return response
+
+
+urlpatterns = [
+    path("audit/checkpoint/", CheckpointView.as_view()),
+    path("audit/proofs/inclusion/", InclusionView.as_view()),
+    path("audit/proofs/consistency/", ConsistencyView.as_view()),
+    path("audit/key/", LogKeyView.as_view()),
+    path("audit/verifier/", VerifierView.as_view()),
+    path("audit/events/", EventsView.as_view()),
+    path("audit/export/", ExportView.as_view()),
+]
