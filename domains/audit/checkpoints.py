@@ -139,33 +139,33 @@ def reconcile(*, by: models.Model, confirmed_by: models.Model, reason: str) -> i
         raise IllegalMove("Reconciling takes two people.", code="two_people")
     if not reason.strip():
         raise InvalidInput("Say why the records differ: the event keeps your reason.", code="reason_missing")
-    with _locked():
-        found = compare()
-        if found.standing == Standing.SOUND:
-            raise IllegalMove("The log and its witness agree; there is nothing to reconcile.")
-        with transaction.atomic():
-            index = record(
-                Event.LOG_RECONCILED,
-                by=by,
-                on=f"log:{origin()}",
-                confirmed_by=str(confirmed_by.pk),
-                reason=reason.strip(),
-                standing=found.standing.value,
-                size=found.size,
-                root=found.root,
-                witnessed_size=found.witnessed_size,
-                witnessed_root=found.witnessed_root,
-            )
-            transaction.on_commit(lambda: _replace(index))
+    found = compare()
+    if found.standing == Standing.SOUND:
+        raise IllegalMove("The log and its witness agree; there is nothing to reconcile.")
+    with transaction.atomic():
+        index = record(
+            Event.LOG_RECONCILED,
+            by=by,
+            on=f"log:{origin()}",
+            confirmed_by=str(confirmed_by.pk),
+            reason=reason.strip(),
+            standing=found.standing.value,
+            size=found.size,
+            root=found.root,
+            witnessed_size=found.witnessed_size,
+            witnessed_root=found.witnessed_root,
+        )
+        transaction.on_commit(lambda: _replace(index))
     return index
 
 
 def _replace(index: int) -> None:
     """Keep the old witness under the reconciliation's index and write the new one."""
-    path = _path()
-    if path.exists():
-        os.replace(path, path.with_name(f"{_FILE}.before-{index}"))
-    _write(notes.sign(head(), keys.log_key()))
+    with _locked():
+        path = _path()
+        if path.exists():
+            os.replace(path, path.with_name(f"{_FILE}.before-{index}"))
+        _write(notes.sign(head(), keys.log_key()))
 
 
 def _path() -> Path:

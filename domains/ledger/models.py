@@ -11,6 +11,8 @@ from django.db import models
 from django.db.models import F, Q
 
 from domains.base import AppendOnly, Model, paired
+from domains.catalog.models import Dataset, Population
+from privacy.loss import Loss
 
 
 class Scope(models.TextChoices):
@@ -90,6 +92,33 @@ class Account(Model):
 
     def __str__(self) -> str:
         return f"{self.scope} account {self.pk}"
+
+    @property
+    def label(self) -> str:
+        """What people call it; read with `grant__project`, `dataset`, `population` and `person` selected."""
+        if self.scope == Scope.PERSON:
+            return f"{self.person} on {self.dataset}"
+        return str(getattr(self, self.scope))
+
+    @property
+    def counted_in(self) -> Population:
+        """The population whose δ turns ρ into ε for this account."""
+        if self.population is not None:
+            return self.population
+        dataset: Dataset = self.grant.dataset if self.grant is not None else self.dataset
+        return dataset.population
+
+    @property
+    def limit(self) -> Loss:
+        return Loss(self.rho_limit, self.delta_limit)
+
+    @property
+    def reserved(self) -> Loss:
+        return Loss(self.rho_reserved, self.delta_reserved)
+
+    @property
+    def spent(self) -> Loss:
+        return Loss(self.rho_spent, self.delta_spent)
 
 
 class LimitChange(AppendOnly):
@@ -239,6 +268,11 @@ class Entry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.charge_id}"
+
+    @property
+    def label(self) -> str:
+        """The account's own label."""
+        return self.account.label
 
 
 class Answer(models.Model):

@@ -1,0 +1,112 @@
+"""Opening accounts, and turning the ε that people write into the integers that are counted."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+from domains.audit.events import Event
+from domains.audit.recorder import record
+from domains.catalog.models import Dataset, Population
+from domains.errors import IllegalMove, InvalidInput
+from domains.ledger.models import Account, Scope
+from domains.people.models import User
+from domains.projects.models import AccessGrant
+from privacy.errors import LossInvalid
+from privacy.loss import DELTA_UNIT, Loss, rho_of
+
+# Everything that a label or a conversion to ε reads.
+RELATED = ("population", "dataset__population", "grant__project", "grant__dataset__population", "person")
+
+
+def limit_from_epsilon(epsilon: Decimal, population: Population) -> Loss:
+    """Return the loss that an ε cap holds: ρ by zCDP at half the population's δ, and the other half as δ.
+
+    Both are rounded down (DECISIONS 3); raises InvalidInput for an ε outside (0, 1000].
+    """
+    try:
+        rho = rho_of(_below(Decimal(epsilon)), _below(population.delta / 2))
+    except (LossInvalid, ArithmeticError) as error:
+        raise InvalidInput("ε must be a number above 0 and at most 1000.", code="epsilon_invalid") from error
+    return Loss(rho, int(population.delta * DELTA_UNIT) // 2)
+
+
+def _below(value: Decimal) -> float:
+    """Return the largest float that is not above `value`."""
+    near = float(value)
+    return math.nextafter(near, -math.inf) if math.isfinite(near) and Decimal(near) > value else near
+
+
+def open_population(population: Population, *, epsilon: Decimal, by: User) -> Account:
+    """Open the topmost account, or return the one that is open already, unchanged."""
+    found = Account.objects.filter(scope=Scope.POPULATION, population=population).first()
+    limit = limit_from_epsilon(epsilon, population)
+    return found or _open(Scope.POPULATION, limit, by=by, epsilon=str(epsilon), population=population)
+
+
+def open_dataset(dataset: Dataset, *, epsilon: Decimal, by: User) -> Account:
+    """Open a dataset's account, or return the one that is open already, unchanged."""
+    found = Account.objects.filter(scope=Scope.DATASET, dataset=dataset).first()
+    limit = limit_from_epsilon(epsilon, dataset.population)
+    return found or _open(Scope.DATASET, limit, by=by, epsilon=str(epsilon), dataset=dataset)
+
+
+def open_grant(grant: AccessGrant, limit: Loss, person: Loss | None, *, epsilon: str, by: User) -> Account:
+    """Open a grant's account; `person` is the cap that each person's own account starts with."""
+    extra = {"person_rho": person.rho, "person_delta": person.delta} if person else {}
+    return _open(Scope.GRANT, limit, by=by, epsilon=epsilon, grant=grant, **extra)
+
+
+def _open(scope: Scope, limit: Loss, *, by: User | str, epsilon: str, **of: object) -> Account:
+    account = Account.objects.create(scope=scope, rho_limit=limit.rho, delta_limit=limit.delta, **of)
+    record(
+        Event.ACCOUNT_OPENED,
+        by=by,
+        on=account,
+        scope=scope.value,
+        of=str(account.population_id or account.dataset_id or account.grant_id),
+        rho=limit.rho,
+        delta=limit.delta,
+        epsilon=epsilon,
+        person=account.person_id,
+    )
+    return account
+
+
+def for_charge(grant: AccessGrant, person: User) -> list[Account]:
+    """Return the four accounts that a charge of `person` under `grant` debits, population first.
+
+    Opens the person's own when there is none yet; raises IllegalMove when the grant has no budget.
+    """
+    found = existing(grant, person)
+    missing = [scope for scope in (Scope.POPULATION, Scope.DATASET, Scope.GRANT) if scope not in found]
+    if missing:
+        raise IllegalMove("No budget has been allocated to this grant yet.", code="no_budget")
+    if Scope.PERSON not in found:
+        # Two first approvals at once: the unique key lets one in, and the other waits and fails as a whole.
+        cap = person_cap(found)
+        dataset = grant.dataset
+        found[Scope.PERSON] = _open(
+            Scope.PERSON, cap, by="system", epsilon="", dataset=dataset, person=person
+        )
+    return [found[scope] for scope in Scope]
+
+
+def existing(grant: AccessGrant, person: User) -> dict[Scope, Account]:
+    """Return those of the four accounts that are open, by scope, in one query."""
+    dataset = grant.dataset
+    rows = (
+        Account.objects.filter(scope=Scope.POPULATION, population=dataset.population_id)
+        | Account.objects.filter(scope=Scope.DATASET, dataset=dataset)
+        | Account.objects.filter(scope=Scope.GRANT, grant=grant)
+        | Account.objects.filter(scope=Scope.PERSON, dataset=dataset, person=person)
+    )
+    return {Scope(row.scope): row for row in rows.select_related(*RELATED)}
+
+
+def person_cap(found: dict[Scope, Account]) -> Loss:
+    """Return the cap that a person's account starts with: the grant's word for it, else the dataset's limit."""
+    grant = found[Scope.GRANT]
+    if grant.person_rho is not None and grant.person_delta is not None:
+        return Loss(grant.person_rho, grant.person_delta)
+    return found[Scope.DATASET].limit

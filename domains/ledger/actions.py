@@ -1,0 +1,85 @@
+"""What people do to budgets: allocate one to a grant, and change a limit. Charges are in `protocol`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+from django.db import transaction
+from django.utils import timezone
+
+from domains.audit.events import Event
+from domains.audit.recorder import record
+from domains.base import move
+from domains.errors import IllegalMove, InvalidInput, NotAllowed
+from domains.ledger import accounts
+from domains.ledger.models import Account, Scope
+from domains.notices.outbox import tell
+from domains.people.models import User
+from domains.people.permissions import Permission, require
+from domains.projects.lifecycle import GrantStatus, ProjectStatus
+from domains.projects.models import AccessGrant, Project
+from privacy.loss import Loss
+
+
+@transaction.atomic(durable=True)
+def allocate(
+    grant: AccessGrant,
+    *,
+    epsilon: Decimal,
+    person_epsilon: Decimal | None = None,
+    valid_days: int = 365,
+    by: User,
+) -> None:
+    """Give a grant of an approved project its budget, within the cap that the dataset's owners set.
+
+    `person_epsilon` caps each person's own account on the dataset; without it that is the dataset's cap.
+    Whoever allocates is never on the project (S5).
+    """
+    require(by, Permission.BUDGET_ALLOCATE, on=grant)
+    project = Project.objects.get(pk=grant.project_id)
+    if by.pk in project.member_ids:
+        raise NotAllowed("You are on this project: somebody else allocates its budget.", code="benefits")
+    if project.status != ProjectStatus.APPROVED:
+        raise IllegalMove("A budget is allocated once the project is approved.")
+    if valid_days < 1:
+        raise InvalidInput("A grant is valid for at least one day.", code="days_invalid")
+    limit = within_cap(grant, epsilon)
+    person = accounts.limit_from_epsilon(person_epsilon, grant.dataset.population) if person_epsilon else None
+    now = timezone.now()
+    move(
+        grant,
+        GrantStatus.GRANTED,
+        granted_at=now,
+        granted_by=by,
+        valid_from=now,
+        valid_to=now + timedelta(days=valid_days),
+    )
+    account = accounts.open_grant(grant, limit, person, epsilon=str(epsilon), by=by)
+    record(
+        Event.GRANT_ALLOCATED,
+        by=by,
+        on=grant,
+        account=account.pk,
+        **limit.to_dict(),
+        epsilon=str(epsilon),
+        person_epsilon=str(person_epsilon or ""),
+        valid_days=valid_days,
+    )
+    members = [row.user for row in project.members.filter(ended_at=None).select_related("user")]
+    text = f"“{project.title}” may now ask {grant.dataset.title}, with a budget of ε = {epsilon}."
+    tell(members, Event.GRANT_ALLOCATED, text, f"/projects/{project.pk}/")
+
+
+def within_cap(grant: AccessGrant, epsilon: Decimal) -> Loss:
+    """Return a grant's limit for ε; raise InvalidInput above the dataset's own cap.
+
+    Grants together may promise more than the dataset holds; its cap decides when they are used.
+    """
+    cap = Account.objects.filter(scope=Scope.DATASET, dataset=grant.dataset).first()
+    if cap is None:
+        raise IllegalMove("This dataset has no budget yet: its owner publishes it first.", code="no_budget")
+    limit = accounts.limit_from_epsilon(epsilon, grant.dataset.population)
+    if not limit.fits(cap.limit):
+        raise InvalidInput("This is more than the dataset's own budget.", code="above_cap")
+    return limit

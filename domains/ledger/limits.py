@@ -1,0 +1,180 @@
+"""Changing a limit, always explicit and with a reason: lowering takes one person, raising a cap takes two (S5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from domains.audit.events import Event
+from domains.audit.recorder import record
+from domains.catalog.models import Dataset
+from domains.errors import IllegalMove, InvalidInput, NotAllowed, NotFound
+from domains.ledger import accounts
+from domains.ledger.actions import within_cap
+from domains.ledger.models import Account, LimitChange, LimitProposal, ProposalStatus, Scope
+from domains.people.models import User
+from domains.people.permissions import Permission, require
+from privacy.loss import Loss
+
+_CAPS = {Scope.POPULATION, Scope.DATASET}  # set by owners; the others are allocated by an administrator
+
+
+@transaction.atomic(durable=True)
+def change_limit(account: str, *, epsilon: Decimal, reason: str, by: User) -> None:
+    """Change an account's limit to ε as one person; raising a dataset's or population's is proposed instead.
+
+    Raises IllegalMove "below_spent" when the new limit is below what is reserved and spent.
+    """
+    row = _account(account)
+    _require_changer(row, by)
+    limit = _limit(row, epsilon)
+    if row.scope in _CAPS and not limit.fits(row.limit):
+        raise IllegalMove("Raising this cap takes two people: propose it.", code="two_people")
+    _apply(row, limit, reason=_said(reason), by=by, confirmed_by=None)
+
+
+@transaction.atomic(durable=True)
+def propose_raise(account: str, *, epsilon: Decimal, reason: str, by: User) -> str:
+    """Propose a higher cap for a dataset or population, for a reviewer of its area to confirm; return its id."""
+    row = _account(account)
+    _require_on_each(_datasets(row), by, Permission.CAP_PROPOSE)
+    limit = _limit(row, epsilon)
+    if row.scope not in _CAPS or limit.fits(row.limit):
+        raise IllegalMove("Only raising the cap of a dataset or population is proposed; change it instead.")
+    if row.proposals.filter(status=ProposalStatus.OPEN).exists():
+        raise IllegalMove("A higher cap has been proposed already; it waits for a reviewer.")
+    proposal = LimitProposal.objects.create(
+        account=row,
+        limit_version=row.limit_version,
+        epsilon=epsilon,
+        reason=_said(reason),
+        proposed_by=by,
+        rho=limit.rho,
+        delta=limit.delta,
+    )
+    record(Event.LIMIT_PROPOSED, by=by, on=proposal, account=row.pk, **limit.to_dict(), epsilon=str(epsilon))
+    return proposal.pk
+
+
+@transaction.atomic(durable=True)
+def confirm_raise(proposal: str, *, by: User) -> None:
+    """Confirm a proposed cap as the second person, a reviewer of the research area."""
+    found = _proposal(proposal)
+    row = _account(found.account_id)
+    _require_on_each(_datasets(row), by, Permission.CAP_APPROVE)
+    if by.pk == found.proposed_by_id:
+        raise NotAllowed("Raising a cap takes two people.", code="two_people")
+    if row.limit_version != found.limit_version:
+        raise IllegalMove("This limit changed since the proposal was made. Propose it again.", code="stale")
+    _decide(found, ProposalStatus.CONFIRMED, by)
+    limit = Loss(found.rho, found.delta)
+    _apply(row, limit, reason=found.reason, by=found.proposed_by, confirmed_by=by)
+
+
+@transaction.atomic(durable=True)
+def end_proposal(proposal: str, *, by: User) -> None:
+    """Turn a proposed cap down as its reviewer, or take it back as the one who proposed it."""
+    found = _proposal(proposal)
+    if by.pk != found.proposed_by_id:
+        _require_on_each(_datasets(_account(found.account_id)), by, Permission.CAP_APPROVE)
+    _decide(found, ProposalStatus.ENDED, by)
+    record(Event.LIMIT_PROPOSAL_ENDED, by=by, on=found, account=found.account_id)
+
+
+def _account(key: str) -> Account:
+    """Return an account, held until the transaction ends."""
+    row = Account.objects.select_for_update(of=("self",), no_key=True).filter(pk=key).first()
+    if row is None:
+        raise NotFound("There is no such account.")
+    return row
+
+
+def _proposal(key: str) -> LimitProposal:
+    found = LimitProposal.objects.filter(pk=key).select_related("proposed_by").first()
+    if found is None:
+        raise NotFound("There is no such proposal.")
+    return found
+
+
+def _decide(proposal: LimitProposal, status: ProposalStatus, by: User) -> None:
+    still_open = LimitProposal.objects.filter(pk=proposal.pk, status=ProposalStatus.OPEN)
+    if still_open.update(status=status, decided_at=timezone.now(), decided_by=by) != 1:
+        raise IllegalMove("This proposal was decided a moment ago.")
+
+
+def _datasets(row: Account) -> list[Dataset]:
+    """Return the datasets whose people decide about this cap; of a population, all of them."""
+    wanted = {"population": row.population_id} if row.scope == Scope.POPULATION else {"pk": row.dataset_id}
+    return list(Dataset.objects.filter(**wanted).select_related("area"))
+
+
+def _require_on_each(datasets: Iterable[Dataset], by: User, permission: Permission) -> None:
+    """Ask a permission on every one of `datasets`, and refuse where there is none."""
+    on = list(datasets)
+    if not on:
+        raise NotAllowed("Nobody decides about this cap: it has no dataset.")
+    for dataset in on:
+        require(by, permission, on=dataset)
+
+
+def _require_changer(row: Account, by: User) -> None:
+    """Ask for owners on caps; elsewhere for an administrator who does not benefit (S5)."""
+    if row.scope in _CAPS:
+        _require_on_each(_datasets(row), by, Permission.CAP_PROPOSE)
+        return
+    require(by, Permission.BUDGET_ALLOCATE)
+    benefit = row.grant.project.member_ids if row.grant is not None else {row.person_id}
+    if by.pk in benefit:
+        raise NotAllowed("This is your own budget: somebody else changes it.", code="benefits")
+
+
+def _limit(row: Account, epsilon: Decimal) -> Loss:
+    if row.grant is not None:
+        return within_cap(row.grant, epsilon)
+    return accounts.limit_from_epsilon(epsilon, row.counted_in)
+
+
+def _said(reason: str) -> str:
+    if not reason.strip():
+        raise InvalidInput("Say why: the change keeps your reason.", code="reason_missing")
+    return reason.strip()[:300]
+
+
+def _apply(row: Account, limit: Loss, *, reason: str, by: User, confirmed_by: User | None) -> None:
+    """Write the change and then the limit; refuse below what is reserved and spent."""
+    if row.rho_reserved + row.rho_spent > limit.rho or row.delta_reserved + row.delta_spent > limit.delta:
+        raise IllegalMove("This is below what is already reserved and spent.", code="below_spent")
+    change = LimitChange.objects.create(
+        account=row,
+        number=row.limit_version + 1,
+        rho_before=row.rho_limit,
+        rho_after=limit.rho,
+        delta_before=row.delta_limit,
+        delta_after=limit.delta,
+        reason=reason,
+        changed_by=by,
+        confirmed_by=confirmed_by,
+    )
+    holds = Account.objects.filter(
+        pk=row.pk,
+        limit_version=row.limit_version,
+        rho_reserved__lte=limit.rho - F("rho_spent"),
+        delta_reserved__lte=limit.delta - F("delta_spent"),
+    )
+    if holds.update(rho_limit=limit.rho, delta_limit=limit.delta, limit_version=change.number) != 1:
+        raise IllegalMove("This budget changed since you opened it. Look at it again before deciding.")
+    record(
+        Event.LIMIT_CHANGED,
+        by=by,
+        on=row,
+        number=change.number,
+        rho_before=change.rho_before,
+        delta_before=change.delta_before,
+        **limit.to_dict(),
+        reason=reason,
+        confirmed_by=confirmed_by.pk if confirmed_by else "",
+    )

@@ -1,0 +1,237 @@
+"""Reading the ledger: balances, what a loss would do to them, charges and their answers."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from domains.catalog.models import Dataset
+from domains.errors import NotFound
+from domains.ledger import accounts
+from domains.ledger.models import (
+    Account,
+    Answer,
+    Charge,
+    ChargeState,
+    Entry,
+    LimitProposal,
+    ProposalStatus,
+    Scope,
+)
+from domains.ledger.protocol import EXHAUSTED
+from domains.people.models import User
+from domains.people.permissions import TABLE, Permission, allows
+from domains.projects.models import AccessGrant
+from privacy.loss import Loss, epsilon_of
+
+__all__ = ["EXHAUSTED", "Balance", "ChargeView", "Effect"]
+
+_epsilon = functools.lru_cache(maxsize=4096)(epsilon_of)
+_PLENTY = 10**9  # similar questions, where a loss does not touch a currency
+
+
+@dataclass(frozen=True)
+class Balance:
+    """One account as people read it. Losses are what counts; each ε is the least that ρ implies at `delta`."""
+
+    scope: str
+    label: str
+    limit: Loss
+    reserved: Loss
+    spent: Loss
+    delta: float  # the half of the population's δ at which ρ is read as ε
+    account: str | None = None  # None: not opened yet, as a person's before their first charge
+    limit_version: int = 0
+
+    @property
+    def used(self) -> Loss:
+        return self.reserved + self.spent
+
+    @property
+    def left(self) -> Loss:
+        return self.limit - self.used
+
+    @property
+    def epsilon_limit(self) -> float:
+        return _epsilon(self.limit.rho, self.delta)
+
+    @property
+    def epsilon_used(self) -> float:
+        return _epsilon(self.used.rho, self.delta)
+
+    @property
+    def epsilon_left(self) -> float:
+        """What is left to read, so that used and left make up the limit; ε itself does not add up."""
+        return max(0.0, self.epsilon_limit - self.epsilon_used)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What one more loss would do to one account."""
+
+    balance: Balance
+    loss: Loss
+
+    @property
+    def before(self) -> Loss:
+        return self.balance.used
+
+    @property
+    def after(self) -> Loss:
+        return self.balance.used + self.loss
+
+    @property
+    def fits(self) -> bool:
+        return self.loss.fits(self.balance.left)
+
+    @property
+    def similar_left(self) -> int:
+        """How many questions of this loss the account still holds, this one included."""
+        left = self.balance.left
+        pairs = ((left.rho, self.loss.rho), (left.delta, self.loss.delta))
+        return min((room // cost for room, cost in pairs if cost), default=_PLENTY)
+
+    @property
+    def epsilon_before(self) -> float:
+        return _epsilon(self.before.rho, self.balance.delta)
+
+    @property
+    def epsilon_after(self) -> float:
+        return _epsilon(self.after.rho, self.balance.delta)
+
+
+@dataclass(frozen=True)
+class ChargeView:
+    """A charge as other rooms may see it."""
+
+    id: str
+    state: str
+    loss: Loss
+    fence: int
+    grant: str
+    person: str
+    certificate: dict[str, Any]
+
+
+def balances(grant: AccessGrant, person: User) -> list[Balance]:
+    """Return what a charge of `person` under `grant` would debit: population, dataset, grant, person.
+
+    Accounts that are not open are left out, save the person's, which would start at its cap.
+    """
+    found = accounts.existing(grant, person)
+    rows = [_balance(found[scope]) for scope in Scope if scope in found]
+    if Scope.PERSON not in found and {Scope.DATASET, Scope.GRANT} <= set(found):
+        cap, none = accounts.person_cap(found), Loss.zero()
+        delta = grant.dataset.population.conversion_delta
+        rows.append(Balance(Scope.PERSON, f"{person} on {grant.dataset}", cap, none, none, delta))
+    return rows
+
+
+def effect(grant: AccessGrant, person: User, loss: Loss) -> list[Effect]:
+    """Return what `loss` would do to each of those accounts."""
+    return [Effect(balance, loss) for balance in balances(grant, person)]
+
+
+def dataset_balance(dataset: Dataset) -> Balance | None:
+    """Return a dataset's own budget, or None before it is published."""
+    row = (
+        Account.objects.filter(scope=Scope.DATASET, dataset=dataset).select_related(*accounts.RELATED).first()
+    )
+    return _balance(row) if row else None
+
+
+def balance(account: str) -> Balance:
+    """Return one account's balance; raise NotFound if there is none."""
+    row = Account.objects.filter(pk=account).select_related(*accounts.RELATED).first()
+    if row is None:
+        raise NotFound("There is no such account.")
+    return _balance(row)
+
+
+def _balance(row: Account) -> Balance:
+    return Balance(
+        row.scope,
+        row.label,
+        row.limit,
+        row.reserved,
+        row.spent,
+        row.counted_in.conversion_delta,
+        row.pk,
+        row.limit_version,
+    )
+
+
+def budget_rows(user: User) -> list[Balance]:
+    """Return the balances that `user` may see, topmost first, in a constant number of queries."""
+    order = {scope.value: place for place, scope in enumerate(Scope)}
+    rows = _visible(user).select_related(*accounts.RELATED)
+    return sorted((_balance(row) for row in rows), key=lambda b: (order[b.scope], b.label))
+
+
+def entry_rows(user: User) -> QuerySet[Entry]:
+    """Return the lines of the books behind those balances, newest first."""
+    related = [f"account__{name}" for name in accounts.RELATED]
+    return Entry.objects.filter(account__in=_visible(user)).select_related(*related).order_by("-seq")
+
+
+def _visible(user: User) -> QuerySet[Account]:
+    """Choose accounts by the permission table: all for node-wide readers, else by seats on datasets and projects."""
+    if allows(user, Permission.BUDGET_READ):
+        return Account.objects.all()
+    scoped = user.token_scopes is None or Permission.BUDGET_READ in user.token_scopes
+    if not (user.is_active and scoped):
+        return Account.objects.none()
+    readers = [role.value for role, held in TABLE.items() if Permission.BUDGET_READ in held]
+    seat = {"user": user, "role__in": readers, "ended_at": None}
+    kept = Dataset.objects.filter(**{f"stewards__{name}": value for name, value in seat.items()}).values("pk")
+    own = AccessGrant.objects.filter(**{f"project__members__{name}": value for name, value in seat.items()})
+    asked = Dataset.objects.filter(pk__in=own.values("dataset")).values("pk")
+    tops = Dataset.objects.filter(Q(pk__in=kept) | Q(pk__in=asked))
+    return Account.objects.filter(
+        Q(scope=Scope.POPULATION, population__in=tops.values("population"))
+        | Q(scope=Scope.DATASET, dataset__in=tops.values("pk"))
+        | Q(scope=Scope.GRANT, grant__in=own.values("pk"))
+        | Q(scope=Scope.GRANT, grant__dataset__in=kept)
+        | Q(scope=Scope.PERSON, dataset__in=kept)
+        | Q(scope=Scope.PERSON, person=user)
+    )
+
+
+def open_proposals() -> QuerySet[LimitProposal]:
+    """Return the raises that wait for a second person, oldest first."""
+    related = [f"account__{name}" for name in accounts.RELATED]
+    return LimitProposal.objects.filter(status=ProposalStatus.OPEN).select_related("proposed_by", *related)
+
+
+def charge(charge_id: str) -> ChargeView:
+    """Return a charge; raise NotFound if there is none."""
+    row = Charge.objects.filter(pk=charge_id).first()
+    if row is None:
+        raise NotFound("There is no such charge.")
+    return _view(row)
+
+
+def find_repeat(repeat_key: str) -> ChargeView | None:
+    """Return the newest committed and answered charge with this repeat key, or None."""
+    rows = Charge.objects.filter(repeat_key=repeat_key, state=ChargeState.COMMITTED, answer__isnull=False)
+    row = rows.order_by("-id").first()
+    return _view(row) if row else None
+
+
+def _view(row: Charge) -> ChargeView:
+    loss = Loss(row.rho, row.delta)
+    return ChargeView(row.pk, row.state, loss, row.fence, row.grant_id, row.person_id, row.certificate)
+
+
+def answer(charge_id: str) -> bytes | None:
+    """Return the stored bytes of a charge's answer, or None while there is none."""
+    payload = Answer.objects.filter(pk=charge_id).values_list("payload", flat=True).first()
+    return None if payload is None else bytes(payload)
+
+
+def answer_sha256(charge_id: str) -> str | None:
+    """Return the SHA-256 of a charge's answer, or None while there is none."""
+    return Answer.objects.filter(pk=charge_id).values_list("sha256", flat=True).first()
