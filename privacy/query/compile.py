@@ -144,52 +144,59 @@ def _direct(base: str, facts: Layout) -> str:
     return f"WITH {base} SELECT c, {figures} FROM base GROUP BY c"
 
 
+def _drawn(by: str, most: int) -> str:
+    """Return the CTE `drawn`: rows of `base` beyond the bound (`big`), ranked by salted hash within each `by`.
+
+    The first window numbers a unit's own rows, so that no row number from outside the unit enters the hash.
+    """
+    same = " AND ".join(f"base.{key} = big.{key}" for key in by.split(", "))
+    return (
+        f"placed AS (SELECT *, row_number() OVER (PARTITION BY {by} ORDER BY r) AS o "
+        f"FROM base SEMI JOIN big ON {same}), "
+        f"ranks AS (SELECT *, row_number() OVER (PARTITION BY {by} ORDER BY hash({SALT}, {by}, o), o) AS d "
+        f"FROM placed), "
+        f"drawn AS (SELECT * EXCLUDE (o, d) FROM ranks WHERE d <= {most})"
+    )
+
+
 def _rows(base: str, facts: Layout) -> str:
     """Return the query that keeps R rows of a unit wherever they lie."""
-    own = ", ".join(["c", *(f"m{index}" for index in _per_row(facts))])
     return (
         f"WITH {base}, "
-        f"{_kept(own, ['u'], facts.rows)} "
+        f"big AS (SELECT u FROM base GROUP BY u HAVING count(*) > {facts.rows}), "
+        f"{_drawn('u', facts.rows)}, "
+        "kept AS (SELECT * FROM base ANTI JOIN big ON base.u = big.u UNION ALL SELECT * FROM drawn) "
         f"SELECT c, {_final(facts, {'rows': 'count(*)'})} FROM kept GROUP BY c"
     )
 
 
-def _kept(own: str, by: list[str], most: int) -> str:
-    """Return the CTEs that end in `kept`: at most `most` rows of `base` for each value of `by`."""
-    keys = ", ".join(by)
-    same = " AND ".join(f"base.{key} = big.{key}" for key in by)
-    return (
-        f"big AS (SELECT {keys} FROM base GROUP BY {keys} HAVING count(*) > {most}), "
-        f"placed AS (SELECT *, row_number() OVER (PARTITION BY {keys} ORDER BY r) AS o "
-        f"FROM base SEMI JOIN big ON {same}), "
-        f"drawn AS (SELECT *, row_number() OVER (PARTITION BY {keys} ORDER BY hash({SALT}, {keys}, o), o) AS d "
-        f"FROM placed), "
-        f"kept AS (SELECT {own} FROM base ANTI JOIN big ON {same} "
-        f"UNION ALL SELECT {own} FROM drawn WHERE d <= {most})"
-    )
-
-
 def _groups(base: str, facts: Layout) -> str:
-    """Return the query that keeps R rows of a unit in each group, then L0 groups of a unit."""
-    needs = _per_row(facts)
-    own = ", ".join(["c", "u", *(f"m{index}" for index in needs)])
-    partial = ["count(*) AS n"]
-    for index in needs:
+    """Return the query that keeps R rows of a unit in each group, then L0 groups of a unit.
+
+    Everything is summed once by unit and group; only what lies beyond a bound is done again.
+    """
+    sums = ["count(*) AS n"]
+    for index in _per_row(facts):
         fold = "max" if facts.needs[index].kind == "units" else "sum"
-        partial.append(f"{fold}(m{index}) AS m{index}")
+        sums.append(f"{fold}(m{index}) AS m{index}")
+    partial = f"SELECT u, c, {', '.join(sums)}"
+    bounded = (
+        f"WITH {base}, "
+        f"loose AS ({partial} FROM base GROUP BY u, c), "
+        f"big AS (SELECT u, c FROM loose WHERE n > {facts.rows}), "
+        f"{_drawn('u, c', facts.rows)}, "
+        f"part AS (SELECT * FROM loose WHERE n <= {facts.rows} "
+        f"UNION ALL {partial} FROM drawn GROUP BY u, c)"
+    )
     chosen = "part"
-    narrowed = ""
     if facts.has_unknown_keys or facts.groups < facts.cells:
         chosen = "chosen"
-        narrowed = (
-            f", wide AS (SELECT u FROM part GROUP BY u HAVING count(*) > {facts.groups}), "
+        bounded += (
+            f", wide AS (SELECT u FROM loose GROUP BY u HAVING count(*) > {facts.groups}), "
             f"ranked AS (SELECT part.*, row_number() OVER (PARTITION BY u ORDER BY hash({SALT}, u, c), c) AS g "
-            f"FROM part SEMI JOIN wide ON part.u = wide.u), "
-            f"chosen AS (SELECT * FROM part ANTI JOIN wide ON part.u = wide.u "
+            "FROM part SEMI JOIN wide ON part.u = wide.u), "
+            "chosen AS (SELECT * FROM part ANTI JOIN wide ON part.u = wide.u "
             f"UNION ALL SELECT * EXCLUDE (g) FROM ranked WHERE g <= {facts.groups})"
         )
-    return (
-        f"WITH {base}, {_kept(own, ['u', 'c'], facts.rows)}, "
-        f"part AS (SELECT u, c, {', '.join(partial)} FROM kept GROUP BY u, c){narrowed} "
-        f"SELECT c, {_final(facts, {'rows': 'sum(n)', 'units': 'count(*)'})} FROM {chosen} GROUP BY c"
-    )
+    figures = _final(facts, {"rows": "sum(n)", "units": "count(*)"})
+    return f"{bounded} SELECT c, {figures} FROM {chosen} GROUP BY c"

@@ -1,0 +1,153 @@
+"""What the engine answers and what it refuses, as tables: the reference page is generated from here.
+
+Every entry has an example over one small declared table, and a test runs each of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from privacy.errors import QueryRejected
+from privacy.loss import RHO_UNIT
+from privacy.query.parse import parse
+from privacy.query.price import price
+from privacy.schema import Column, Kind, Table
+from privacy.unit import PrivacyUnit
+
+EXAMPLE = Table(
+    "visits",
+    (
+        Column("age", Kind.INTEGER, Decimal(0), Decimal(110), nullable=False),
+        Column("score", Kind.INTEGER, Decimal(1), Decimal(4)),
+        Column("cost", Kind.DECIMAL, Decimal(0), Decimal(200_000), Decimal("0.01")),
+        Column("weight", Kind.DECIMAL),
+        Column("sex", Kind.CATEGORY, codes=("female", "male"), nullable=False),
+        Column("place", Kind.CATEGORY, codes=tuple(range(1, 1001))),
+        Column("ward", Kind.CATEGORY, codes=tuple(range(1, 201))),
+        Column("died", Kind.BOOLEAN),
+        Column("diagnosis", Kind.TEXT),
+        Column("admitted", Kind.DATE),
+    ),
+    PrivacyUnit("patient", max_groups=3, max_rows=4),
+    max_units=100_000,
+)
+VAST = Table(
+    "visits",
+    (
+        Column("volume", Kind.INTEGER, Decimal(0), Decimal(10**13)),
+        Column("diagnosis", Kind.TEXT),
+    ),
+    PrivacyUnit(None, 1, 1),
+    max_units=10**9,
+)
+
+
+@dataclass(frozen=True)
+class Supported:
+    """One thing the engine answers."""
+
+    name: str
+    words: str
+    sql: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """One public refusal code: its clause, its reason and what to do instead come from running the example."""
+
+    code: str
+    sql: str
+    rho: int = RHO_UNIT // 100
+    delta: int = 0
+    is_vast: bool = False
+
+    def refusal(self) -> QueryRejected | None:
+        """Return the refusal that the example meets, or None where it is answered after all."""
+        table = VAST if self.is_vast else EXAMPLE
+        try:
+            price(parse(self.sql, table), table, rho=self.rho, delta=self.delta)
+        except QueryRejected as refusal:
+            return refusal
+        return None
+
+
+SUPPORTED = (
+    Supported("COUNT(*)", "rows", "SELECT COUNT(*) FROM visits"),
+    Supported("COUNT(column)", "rows where the column is known", "SELECT COUNT(cost) FROM visits"),
+    Supported("COUNT(DISTINCT unit)", "privacy units", "SELECT COUNT(DISTINCT patient) FROM visits"),
+    Supported("SUM(expression)", "a sum of bounded values", "SELECT SUM(cost / 1000) FROM visits"),
+    Supported("AVG(expression)", "a mean of bounded values", "SELECT AVG(age) FROM visits"),
+    Supported("COUNT_IF(condition)", "rows that meet it", "SELECT COUNT_IF(age >= 65) FROM visits"),
+    Supported("FILTER (WHERE …)", "any of these over some rows", "SELECT AVG(age) FILTER (WHERE died) FROM visits"),
+    Supported("WHERE", "choose rows", "SELECT COUNT(*) FROM visits WHERE sex = 'male' AND age BETWEEN 40 AND 60"),
+    Supported("GROUP BY codes", "every declared code is shown", "SELECT sex, died, COUNT(*) FROM visits GROUP BY 1, 2"),
+    Supported("GROUP BY text", "common names, for some δ", "SELECT diagnosis, COUNT(*) FROM visits GROUP BY diagnosis"),
+    Supported("HAVING", "on noisy figures", "SELECT sex, COUNT(*) AS n FROM visits GROUP BY sex HAVING n > 10"),
+    Supported(
+        "ORDER BY, LIMIT", "on noisy figures", "SELECT score, AVG(age) AS a FROM visits GROUP BY score ORDER BY a LIMIT 2"
+    ),
+    Supported("arithmetic on aggregates", "ratios", "SELECT 100 * COUNT_IF(died) / COUNT(*) AS share FROM visits"),
+    Supported("+ - * /", "a divisor must be kept from 0 by its bounds", "SELECT SUM(cost / GREATEST(age, 1)) FROM visits"),
+    Supported("ABS FLOOR CEIL ROUND", "of a number", "SELECT SUM(ROUND(ABS(cost - 100))) FROM visits"),
+    Supported("SQRT LN POWER", "within their domain by bounds", "SELECT AVG(LN(GREATEST(cost, 1))) FROM visits"),
+    Supported("GREATEST LEAST", "bound what has no bounds", "SELECT AVG(LEAST(GREATEST(weight, 0), 300)) FROM visits"),
+    Supported("COALESCE", "a value for unknown", "SELECT SUM(COALESCE(cost, 0)) FROM visits"),
+    Supported("CASE, IF", "choose a value", "SELECT SUM(CASE WHEN sex = 'male' THEN 1 ELSE 0 END) FROM visits"),
+    Supported("CAST to a number", "true counts 1", "SELECT AVG(CAST(died AS INTEGER)) FROM visits"),
+    Supported("YEAR QUARTER MONTH DAY", "parts of a date", "SELECT COUNT(*) FROM visits WHERE YEAR(admitted) = 2020"),
+    Supported("= <> < <= > >=", "like with like", "SELECT COUNT(*) FROM visits WHERE admitted >= DATE '2020-01-01'"),
+    Supported("IN, BETWEEN", "lists and ranges of literals", "SELECT COUNT(*) FROM visits WHERE score IN (1, 2)"),
+    Supported("LIKE", "a literal pattern on text", "SELECT COUNT(*) FROM visits WHERE diagnosis LIKE 'C%'"),
+    Supported("IS NULL", "missing values", "SELECT COUNT(*) FROM visits WHERE cost IS NOT NULL"),
+)
+
+REFUSED = (
+    Refused("syntax", "SELECT FROM WHERE"),
+    Refused("too_long", "SELECT COUNT(*) FROM visits WHERE age > 1" + " " * 10_000),
+    Refused("too_deep", "SELECT COUNT(*) FROM visits WHERE " + "(" * 50 + "died" + ")" * 50),
+    Refused("many_statements", "SELECT COUNT(*) FROM visits; SELECT COUNT(*) FROM visits"),
+    Refused("not_select", "DELETE FROM visits"),
+    Refused("unsupported_clause", "SELECT COUNT(*) FROM visits USING SAMPLE 10"),
+    Refused("join", "SELECT COUNT(*) FROM visits JOIN visits AS other ON visits.age = other.age"),
+    Refused("with", "WITH a AS (SELECT age FROM visits) SELECT COUNT(*) FROM a"),
+    Refused("distinct", "SELECT DISTINCT sex FROM visits"),
+    Refused("offset", "SELECT sex, COUNT(*) FROM visits GROUP BY sex OFFSET 1"),
+    Refused("window", "SELECT SUM(age) OVER (ORDER BY age) FROM visits"),
+    Refused("subquery", "SELECT COUNT(*) FROM (SELECT age FROM visits)"),
+    Refused("set_operation", "SELECT COUNT(*) FROM visits UNION ALL SELECT COUNT(*) FROM visits"),
+    Refused("unknown_table", "SELECT COUNT(*) FROM people"),
+    Refused("unknown_column", "SELECT SUM(salary) FROM visits"),
+    Refused("unknown_function", "SELECT SUM(EXP(age)) FROM visits"),
+    Refused("order_statistic", "SELECT MAX(age) FROM visits"),
+    Refused("spread", "SELECT VARIANCE(age) FROM visits"),
+    Refused("aggregate_in_rows", "SELECT COUNT(*) FROM visits WHERE COUNT(*) > 3"),
+    Refused("select_star", "SELECT * FROM visits"),
+    Refused("no_aggregate", "SELECT sex FROM visits GROUP BY sex"),
+    Refused("ungrouped_column", "SELECT sex, COUNT(*) FROM visits"),
+    Refused("group_expression", "SELECT COUNT(*) FROM visits GROUP BY age / 10"),
+    Refused("group_unbounded", "SELECT cost, COUNT(*) FROM visits GROUP BY cost"),
+    Refused("bad_limit", "SELECT COUNT(*) FROM visits LIMIT 0"),
+    Refused("count_distinct", "SELECT COUNT(DISTINCT diagnosis) FROM visits"),
+    Refused("duplicate_name", "SELECT COUNT(*) AS n, SUM(age) AS n FROM visits"),
+    Refused("bad_name", 'SELECT COUNT(*) AS "' + "n" * 200 + '" FROM visits'),
+    Refused("too_many_columns", "SELECT " + ", ".join(f"SUM(age + {i}) AS a{i}" for i in range(51)) + " FROM visits"),
+    Refused("too_many_cells", "SELECT COUNT(*) FROM visits GROUP BY place, ward"),
+    Refused("type_mismatch", "SELECT COUNT(*) FROM visits WHERE age = 'old'"),
+    Refused("undeclared_code", "SELECT COUNT(*) FROM visits WHERE sex = 'M'"),
+    Refused("unbounded", "SELECT SUM(weight) FROM visits"),
+    Refused("too_large", "SELECT SUM(cost * cost * cost) FROM visits"),
+    Refused("may_divide_by_zero", "SELECT SUM(cost / age) FROM visits"),
+    Refused("may_be_undefined", "SELECT SUM(LN(cost)) FROM visits"),
+    Refused("overflow", "SELECT SUM(volume) FROM visits", is_vast=True),
+    Refused("delta_needed", "SELECT diagnosis, COUNT(*) FROM visits GROUP BY diagnosis"),
+    Refused("delta_too_small", "SELECT diagnosis, COUNT(*) FROM visits GROUP BY diagnosis", delta=1),
+    Refused("delta_invalid", "SELECT COUNT(*) FROM visits", delta=-1),
+    Refused("too_many_keys", "SELECT diagnosis, COUNT(*) FROM visits GROUP BY diagnosis", delta=10**11, is_vast=True),
+    Refused("rho_not_positive", "SELECT COUNT(*) FROM visits", rho=0),
+    Refused("rho_too_small", "SELECT COUNT(*), SUM(age) FROM visits", rho=1),
+    Refused("rho_too_large", "SELECT COUNT(*) FROM visits", rho=RHO_UNIT * 10_000),
+)
+
+# Refused to programs rather than to people: each has its own test, as no SQL text leads to it.
+INTERNAL_CODES = ("invalid_plan", "invalid_spec", "target_unreachable", "tick_invalid")

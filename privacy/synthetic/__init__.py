@@ -1,0 +1,1 @@
+"""Rows that look like the data and know nothing of it."""

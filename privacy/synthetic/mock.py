@@ -1,0 +1,112 @@
+"""Mock rows drawn from the declared schema alone. Nothing private is opened, so nothing private can show.
+
+Every value is a hash of its place in the table: the same schema and seed give the same rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from privacy import duck
+from privacy.duck import list_sql, name_sql, text_sql
+from privacy.schema import Column, Kind, Table, decimal_text
+from privacy.unit import ROW_ID
+
+MISSING_SHARE = 0.05
+MOST_ROWS = 100_000
+_ROWS_PER_UNIT = 3
+_DAYS = 3_650  # dates carry no declared bounds; the ten years from the first day of 2000
+
+
+@dataclass(frozen=True)
+class Mock:
+    """A mock that is ready to be drawn."""
+
+    table: Table
+    rows: int
+    seed: str
+    memory_mb: int
+
+    def run(self, parquet: str, csv: str) -> bytes:
+        """Write the rows to `parquet`, with row ids, and to `csv` without; return their number as JSON."""
+        columns = [f"{self._value(column)} AS {name_sql(column.name)}" for column in self.table.columns]
+        unit = self.table.unit.column
+        if unit is not None and self.table.find(unit) is None:
+            columns.append(f"'mock-' || {self._unit()} AS {name_sql(unit)}")
+        with duck.locked(files=[parquet, csv], memory_mb=self.memory_mb) as connection:
+            connection.execute(
+                f"CREATE TABLE mock AS SELECT i + 1 AS {name_sql(ROW_ID)}, {', '.join(columns)}"
+                f" FROM range({self.rows}) AS t(i) ORDER BY i"
+            )
+            connection.execute(f"COPY mock TO {text_sql(parquet)} (FORMAT parquet, COMPRESSION zstd)")
+            connection.execute(
+                f"COPY (SELECT * EXCLUDE ({name_sql(ROW_ID)}) FROM mock ORDER BY {name_sql(ROW_ID)})"
+                f" TO {text_sql(csv)} (FORMAT csv, HEADER)"
+            )
+        return json.dumps({"rows": self.rows}).encode()
+
+    def _share(self, column: Column, purpose: str) -> str:
+        """Return a number in [0, 1) that depends on the seed, the column, the purpose and the row."""
+        salt = text_sql(f"{self.seed}/{column.name}/{purpose}/")
+        return f"((hash({salt} || CAST(i AS VARCHAR)) >> 11)::DOUBLE / {2**53}::DOUBLE)"
+
+    def _value(self, column: Column) -> str:
+        """Return a column's value in row i."""
+        if column.name == self.table.unit.column:
+            return self._unit_value(column)
+        value = self._filled(column)
+        if not column.nullable:
+            return value
+        return f"(CASE WHEN {self._share(column, 'missing')} >= {MISSING_SHARE} THEN {value} END)"
+
+    def _filled(self, column: Column) -> str:
+        share = self._share(column, "value")
+        if column.codes:
+            return f"({_codes_sql(column)})[1 + CAST(floor({share} * {len(column.codes)}) AS BIGINT)]"
+        if column.kind is Kind.BOOLEAN:
+            return f"({share} < 0.5)"
+        if column.kind is Kind.DATE:
+            return f"(DATE '2000-01-01' + CAST(floor({share} * {_DAYS}) AS INTEGER))"
+        if column.kind is Kind.TEXT:
+            return f"('text ' || CAST(floor({share} * 1000) AS INTEGER))"
+        return self._number(column)
+
+    def _number(self, column: Column) -> str:
+        """Return a number on the declared grid, likelier in the middle of its bounds than at their ends."""
+        lower = Decimal(0) if column.lower is None else column.lower
+        upper = Decimal(100) if column.upper is None else column.upper
+        steps = int((upper - lower) / column.step)
+        middle = " + ".join(self._share(column, f"value{n}") for n in range(3))
+        place = f"floor(({middle}) / 3 * {steps + 1})"
+        kind = "BIGINT" if column.kind is Kind.INTEGER else "DOUBLE"
+        return f"CAST({decimal_text(lower)} + {place} * {decimal_text(column.step)} AS {kind})"
+
+    def _unit(self) -> str:
+        """Return the number of the unit that row i belongs to."""
+        allowed = self.table.unit.max_rows * self.table.unit.max_groups
+        return f"CAST(1 + i // {min(allowed, _ROWS_PER_UNIT)} AS BIGINT)"
+
+    def _unit_value(self, column: Column) -> str:
+        """Return a unit's name in the declared kind."""
+        if column.codes:
+            return f"({_codes_sql(column)})[1 + ({self._unit()} - 1) % {len(column.codes)}]"
+        if column.kind is Kind.INTEGER:
+            return f"CAST({decimal_text(column.lower or Decimal(0))} + {self._unit()} AS BIGINT)"
+        return f"('mock-' || {self._unit()})"
+
+
+def _codes_sql(column: Column) -> str:
+    if column.has_number_codes:
+        return "[" + ", ".join(str(code) for code in column.codes) + "]"
+    return list_sql([str(code) for code in column.codes])
+
+
+def prepare(spec: Mapping[str, Any]) -> Mock:
+    """Return the mock that `spec` describes: table, rows, seed, memory_mb. Raises SchemaInvalid."""
+    table = Table.from_dict(spec["table"])
+    rows = max(1, min(int(spec["rows"]), MOST_ROWS, table.max_units))
+    return Mock(table, rows, str(spec["seed"]), int(spec["memory_mb"]))
