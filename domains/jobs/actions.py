@@ -101,7 +101,7 @@ def hint(job: Job) -> None:
 
 
 def cancel(job: Job, *, code: str) -> bool:
-    """Stop a job that has not opened data; False when it has, or ended. Its worker sees it at its next step."""
+    """Stop a job that has not opened data; False when it has. Its worker sees it at its next step."""
     changes = {
         "status": JobStatus.CANCELLED,
         "status_code": code,
@@ -174,7 +174,7 @@ def open_data(claim: Claim, *, tick: float = 0.25, lease: timedelta | None = Non
 
 
 def finish(claim: Claim, status: JobStatus | str, *, code: str = "", payload: bytes | None = None) -> None:
-    """End a job this worker holds; `payload` is stored once, for uncharged kinds (the ledger has the rest)."""
+    """End a job this worker holds; `payload` is stored once, for uncharged kinds only."""
     if status not in FINAL:
         raise RuntimeError(f"{status} is no end.")
     if payload is not None and claim.job.charge_id is not None:
@@ -187,7 +187,7 @@ def finish(claim: Claim, status: JobStatus | str, *, code: str = "", payload: by
 
 
 def requeue(claim: Claim, *, delay: float = 1.0) -> None:
-    """Give back a job that read nothing, to be tried again after `delay` seconds, or lose it after too many."""
+    """Give back a job that read nothing, to be tried again in `delay` seconds; after the last attempt, lose it."""
     if claim.job.attempts >= MAX_ATTEMPTS:
         finish(claim, JobStatus.LOST, code="attempts_exhausted")
         return

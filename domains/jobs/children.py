@@ -38,7 +38,7 @@ class ChildFailed(Exception):
 
 
 class Child:
-    """A child process of the fork server: limited in memory, time and file size, and dead when the block ends."""
+    """A child of the fork server: limited in memory, time and file size, and dead when the block ends."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Child:
         return self._reply(frames.ANSWER, timeout, is_passing=False)
 
     def kill(self) -> bool:
-        """End the child if it lives; True once it is proved dead: its socket ends only after it was reaped."""
+        """End the child if it lives; True once it is proved dead (its socket ends after it was reaped)."""
         conn, self._conn = self._conn, None
         if conn is None:
             return True

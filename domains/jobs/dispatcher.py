@@ -1,4 +1,4 @@
-"""The thread in every worker that looks at the job table: passes on what is due, sweeps, shows a sign of life.
+"""The thread in every worker that looks at the job table: passes on what is due, sweeps, shows it lives.
 
 On the embedded broker it is the only way a job reaches the pool; on a real broker it is the safety net. It
 never claims: `jobs.run` does, so a job that is passed on twice is still done once.
@@ -92,10 +92,10 @@ class Dispatcher:
         WorkerBeat.objects.filter(seen_at__lt=now - FORGET).delete()
 
 
-class DispatcherStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery's steps carry no types
+class DispatcherStep(bootsteps.StartStopStep):
     """Starts the fork server and the dispatcher with the worker, and stops them with it."""
 
-    requires = {"celery.worker.components:Pool"}
+    requires = ("celery.worker.components:Pool",)
 
     def __init__(self, worker: Any, **options: Any) -> None:
         self._dispatcher: Dispatcher | None = None

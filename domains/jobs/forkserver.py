@@ -32,6 +32,7 @@ ENTRIES = {
     "query": "privacy.query.execute:prepare",
     "check": "privacy.tabular.check:prepare",
     "conform": "privacy.tabular.conform:prepare",
+    "compare": "privacy.tabular.compare:prepare",
     "mock": "privacy.synthetic.mock:prepare",
 }
 # Imported before any fork and used only after it. OpenDP's submodules, never its prelude (5 s, 229 MB).
@@ -134,7 +135,7 @@ class Server:
             os._exit(status)
 
     def _settle(self, number: int) -> None:
-        """A child ended or its worker hung up: kill its whole session, reap it, and only then close its socket."""
+        """A child ended or its worker hung up: kill its session, reap it, and only then close its socket."""
         pid, pidfd, conn = self._children[number]
         for kill in (os.killpg, os.kill):
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -165,7 +166,8 @@ def serve_child(conn: socket.socket, entries: Mapping[str, str], *, limit: bool)
         if limit:
             set_limits(start)
         prepared = load(entries[start["entry"]])(start["spec"])
-        frames.send(conn, frames.FACTS, json.dumps(getattr(prepared, "facts", {})).encode())
+        facts = getattr(prepared, "facts", None)
+        frames.send(conn, frames.FACTS, json.dumps(facts if isinstance(facts, dict) else {}).encode())
         tag, body = frames.receive(conn)
         if tag != frames.GO:
             raise frames.Closed

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """Renews a claim from its own thread, three times per lease, until the block ends or the claim is lost."""
+    """Renews a claim from its own thread, three times per lease, until the block ends or it is lost."""
 
     def __init__(self, claim: actions.Claim) -> None:
         self._claim = claim
@@ -39,7 +39,7 @@ class Heartbeat:
             connection.close()
 
     def _renew(self) -> None:
-        """Renew once. A database that is briefly away is met again at the next beat; the fence is what protects."""
+        """Renew once. A database that is briefly away is met again at the next beat; the fence protects."""
         try:
             actions.renew(self._claim)
         except actions.ClaimLost:

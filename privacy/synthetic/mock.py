@@ -82,8 +82,11 @@ class Mock:
         steps = int((upper - lower) / column.step)
         middle = " + ".join(self._share(column, f"value{n}") for n in range(3))
         place = f"floor(({middle}) / 3 * {steps + 1})"
-        kind = "BIGINT" if column.kind is Kind.INTEGER else "DOUBLE"
-        return f"CAST({decimal_text(lower)} + {place} * {decimal_text(column.step)} AS {kind})"
+        number = f"{decimal_text(lower)} + {place} * {decimal_text(column.step)}"
+        if column.kind is Kind.INTEGER:
+            return f"CAST({number} AS BIGINT)"
+        places = max(_places(lower), _places(column.step))
+        return f"round(CAST({number} AS DOUBLE), {places})"
 
     def _unit(self) -> str:
         """Return the number of the unit that row i belongs to."""
@@ -97,6 +100,11 @@ class Mock:
         if column.kind is Kind.INTEGER:
             return f"CAST({decimal_text(column.lower or Decimal(0))} + {self._unit()} AS BIGINT)"
         return f"('mock-' || {self._unit()})"
+
+
+def _places(number: Decimal) -> int:
+    """Return how many decimal places a number is written with."""
+    return len(decimal_text(number).partition(".")[2])
 
 
 def _codes_sql(column: Column) -> str:
