@@ -290,7 +290,9 @@ class Column(Model):
             models.UniqueConstraint(fields=["version", "position"], name="column_position_once"),
             models.CheckConstraint(condition=Q(step__gt=0), name="column_step"),
             models.CheckConstraint(
-                condition=Q(lower__isnull=True, upper__isnull=True) | Q(lower__lt=F("upper")),
+                # Both written out: a comparison with NULL is neither true nor false, and a CHECK lets it pass.
+                condition=Q(lower__isnull=True, upper__isnull=True)
+                | Q(lower__isnull=False, lower__lt=F("upper"), upper__isnull=False),
                 name="column_bounds",
             ),
         ]

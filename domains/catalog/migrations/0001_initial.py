@@ -203,7 +203,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='column',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('lower__isnull', True), ('upper__isnull', True)), ('lower__lt', models.F('upper')), _connector='OR'), name='column_bounds'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('lower__isnull', True), ('upper__isnull', True)), models.Q(('lower__isnull', False), ('lower__lt', models.F('upper')), ('upper__isnull', False)), _connector='OR'), name='column_bounds'),
         ),
         migrations.AddConstraint(
             model_name='population',
