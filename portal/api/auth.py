@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from drf_spectacular.authentication import SessionScheme as BaseSessionScheme
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
@@ -9,11 +11,13 @@ from rest_framework.authentication import SessionAuthentication as DrfSessionAut
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from domains.people import tokens
 from domains.people.models import ApiToken, User
 from portal.recency import signed_in_recently
+
+if TYPE_CHECKING:  # the framework imports this module while it makes that class
+    from rest_framework.views import APIView
 
 _REFUSALS = {
     "token_invalid": "This token is not known here.",
