@@ -65,7 +65,9 @@ class LogKeyOut(serializers.Serializer[Any]):
 class EventsIn(serializers.Serializer[Any]):
     """Which events; each filter that is given must match."""
 
-    event = serializers.CharField(required=False, help_text="Such as request.approved, or a prefix such as request.")
+    event = serializers.CharField(
+        required=False, help_text="Such as request.approved, or a prefix such as request."
+    )
     actor = serializers.CharField(required=False)
     subject_type = serializers.CharField(required=False)
     subject = serializers.CharField(required=False)
@@ -112,7 +114,9 @@ class PublicView(APIView):
     throttle_classes = (AnonRateThrottle,)
 
 
-_NOTE = {(200, "text/plain"): OpenApiResponse(OpenApiTypes.STR, "Signed note: origin, size, root, signature.")}
+_NOTE = {
+    (200, "text/plain"): OpenApiResponse(OpenApiTypes.STR, "Signed note: origin, size, root, signature.")
+}
 _LINES = {(200, "application/x-ndjson"): OpenApiResponse(OpenApiTypes.STR, "One JSON object a line.")}
 _PROGRAM = {(200, "text/x-python"): OpenApiResponse(OpenApiTypes.STR, "The verifier's source.")}
 
@@ -124,7 +128,9 @@ class CheckpointView(PublicView):
 
 
 class InclusionView(PublicView):
-    @extend_schema(parameters=[InclusionIn], responses=InclusionOut, summary="Prove that a leaf is in the log", auth=[])
+    @extend_schema(
+        parameters=[InclusionIn], responses=InclusionOut, summary="Prove that a leaf is in the log", auth=[]
+    )
     def get(self, request: Request) -> Response:
         asked = _asked(InclusionIn, request)
         index, size = asked["index"], asked.get("size", proofs.length())
@@ -153,7 +159,9 @@ class LogKeyView(PublicView):
 class VerifierView(PublicView):
     @extend_schema(responses=_PROGRAM, summary="Download the one-file offline verifier", auth=[])
     def get(self, request: Request) -> HttpResponse:
-        response = HttpResponse(Path(verify.__file__).read_bytes(), content_type="text/x-python; charset=utf-8")
+        response = HttpResponse(
+            Path(verify.__file__).read_bytes(), content_type="text/x-python; charset=utf-8"
+        )
         response["Content-Disposition"] = 'attachment; filename="verify.py"'
         return response
 

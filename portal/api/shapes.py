@@ -56,7 +56,10 @@ class DatasetShort(serializers.Serializer[Any]):
 class BalanceOut(serializers.Serializer[Any]):
     """One account's cap and what is left under it; the ε figures are for reading, the losses count."""
 
-    scope = serializers.CharField(help_text="population, dataset, grant or person")
+    account = serializers.CharField(
+        allow_null=True, help_text="Key; null before the first charge opens a person's account."
+    )
+    scope = serializers.ChoiceField(choices=["population", "dataset", "grant", "person"])
     label = serializers.CharField()
     limit = LossOut()
     reserved = LossOut()
@@ -71,6 +74,8 @@ class EffectOut(serializers.Serializer[Any]):
     """What a loss would do to one account."""
 
     balance = BalanceOut()
+    epsilon_before = serializers.FloatField()
+    epsilon_after = serializers.FloatField()
     fits = serializers.BooleanField()
     similar_left = serializers.IntegerField(
         help_text="How many questions of this cost still fit, this one included."
