@@ -23,7 +23,7 @@ KINDS = {
 MEANINGS = {
     "ALLOWED_HOSTS": "Host names under which the node may be addressed.",
     "API_RATE": "Most API calls of one person.",
-    "APPROVAL_VALID_DAYS": "Days after which an approval that never ran lapses; its reservation is given back.",
+    "APPROVAL_VALID_DAYS": "Days after which an approval that never ran lapses and is given back.",
     "CSRF_TRUSTED_ORIGINS": "Origins, with scheme, from which forms may be posted besides the node's own.",
     "DATABASE_URL": "`sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST:PORT/NAME`.",
     "DATA_DIR": "Published versions. Only the worker's user should be able to read it; nothing serves it.",
@@ -124,6 +124,6 @@ def page() -> str:
             "A text may also come from a file: `SECRET_KEY_FILE=/run/secrets/key` reads SECRET_KEY from "
             "there. `PROJECT` is the folder of the checkout.",
             table(("Variable", "Kind", "Default", "Meaning"), rows),
-            "The demonstration also reads `PORT` (8000), `ONCE` (1: stop after the story) and `DEMO_EPSILON`.",
+            "The demonstration also reads `PORT` (8000), `ONCE` (1: stop after it) and `DEMO_EPSILON` (0.2).",
         ]
     )
