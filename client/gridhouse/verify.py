@@ -1,0 +1,344 @@
+"""Checks a receipt, or a whole exported audit log, with nothing of the node that made it.
+
+One file: Python's standard library and `cryptography`. It may be copied anywhere and read in one sitting.
+
+    python verify.py receipt.json [--key NAME+ID+KEY]
+    python verify.py log EXPORT CHECKPOINT PUBKEY [--old CHECKPOINT]... [--witness CHECKPOINT]
+
+Formats: RFC 9162 §2.1 for the tree, c2sp.org/tlog-checkpoint and c2sp.org/signed-note for checkpoints.
+What it cannot know: events that were gone before the first checkpoint anybody outside kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import binascii
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+_ED25519 = b"\x01"  # the algorithm's byte in a note's key
+RECEIPT_KIND = "gridhouse-receipt/1"
+
+
+class VerificationError(Exception):
+    """Something does not prove what it says; the message says what, in one sentence."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A log's size (leaves) and root (32 bytes) under its origin's name, as its key signed them."""
+
+    origin: str
+    size: int
+    root: bytes
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A proven event: its place in the log, its decoded body, and the checkpoint that covers it."""
+
+    index: int
+    body: dict[str, Any]
+    checkpoint: Checkpoint
+
+
+def leaf_hash(body: bytes) -> bytes:
+    """Return the hash of one leaf: SHA-256 of 0x00 and the body."""
+    return hashlib.sha256(b"\x00" + body).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """Return the hash of one interior node: SHA-256 of 0x01, left and right."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
+    """Say whether `proof` shows leaf hash `leaf` at `index` of the tree with `size` and `root` (§2.1.3.2)."""
+    if not 0 <= index < size:
+        return False
+    fn, sn, r = index, size - 1, leaf
+    for p in proof:
+        if sn == 0:
+            return False
+        if fn & 1 or fn == sn:
+            r = node_hash(p, r)
+            while fn and not fn & 1:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            r = node_hash(r, p)
+        fn, sn = fn >> 1, sn >> 1
+    return sn == 0 and r == root
+
+
+def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> bool:
+    """Say whether `proof` shows that the tree of `new` leaves extends the one of `old` (§2.1.4.2)."""
+    if old == new:
+        return old_root == new_root and not proof
+    if old == 0:
+        return not proof and old_root == hashlib.sha256(b"").digest()
+    if not 0 < old < new or not proof:
+        return False
+    steps = [old_root, *proof] if old & (old - 1) == 0 else list(proof)
+    fn, sn = old - 1, new - 1
+    while fn & 1:
+        fn, sn = fn >> 1, sn >> 1
+    fr = sr = steps[0]
+    for c in steps[1:]:
+        if sn == 0:
+            return False
+        if fn & 1 or fn == sn:
+            fr, sr = node_hash(c, fr), node_hash(c, sr)
+            while fn and not fn & 1:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            sr = node_hash(sr, c)
+        fn, sn = fn >> 1, sn >> 1
+    return sn == 0 and fr == old_root and sr == new_root
+
+
+class Frontier:
+    """A tree that grows leaf by leaf in O(log n) memory and knows its root at every size."""
+
+    def __init__(self) -> None:
+        """Start with no leaf."""
+        self.size = 0
+        self._hashes: list[bytes] = []
+
+    def append(self, leaf: bytes) -> None:
+        """Add one leaf hash."""
+        position = self.size
+        while position & 1:
+            leaf, position = node_hash(self._hashes.pop(), leaf), position >> 1
+        self._hashes.append(leaf)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """Return the root of what was added so far."""
+        if not self._hashes:
+            return hashlib.sha256(b"").digest()
+        root = self._hashes[-1]
+        for left in reversed(self._hashes[:-1]):
+            root = node_hash(left, root)
+        return root
+
+
+def _bytes(text: object, what: str) -> bytes:
+    try:
+        return base64.b64decode(str(text).encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError) as error:
+        raise VerificationError(f"{what} is not base64.") from error
+
+
+def read_key(text: str) -> tuple[str, bytes]:
+    """Return the name and the 32 bytes of a public key written as `name+key id+key`."""
+    parts = text.strip().split("+", 2)
+    packed = _bytes(parts[2], "The public key") if len(parts) == 3 else b""
+    if len(packed) != 33 or packed[:1] != _ED25519:
+        raise VerificationError("The public key is not an Ed25519 key of the form name+id+key.")
+    name, raw = parts[0], packed[1:]
+    if _key_id(name, raw).hex() != parts[1]:
+        raise VerificationError("The public key's id does not belong to its name and bytes.")
+    return name, raw
+
+
+def _key_id(name: str, raw: bytes) -> bytes:
+    return hashlib.sha256(name.encode() + b"\n" + _ED25519 + raw).digest()[:4]
+
+
+def open_note(note: str, public_key: str) -> Checkpoint:
+    """Return the checkpoint in a signed note; raise VerificationError unless `public_key` signed it."""
+    name, raw = read_key(public_key)
+    text, _, signatures = note.partition("\n\n")
+    text += "\n"
+    lines = text.split("\n")
+    if len(lines) < 4 or not lines[1].isdecimal():
+        raise VerificationError("This is not a checkpoint.")
+    for line in signatures.splitlines():
+        mark, _, rest = line.partition(" ")
+        signer, _, packed = rest.partition(" ")
+        if mark != "—" or signer != name:
+            continue
+        signature = _bytes(packed, "The checkpoint's signature")
+        if signature[:4] == _key_id(name, raw):
+            return _signed(
+                Checkpoint(lines[0], int(lines[1]), _bytes(lines[2], "The root")), raw, signature, text
+            )
+    raise VerificationError("The checkpoint is not signed by the log's key.")
+
+
+def _signed(checkpoint: Checkpoint, raw: bytes, signature: bytes, text: str) -> Checkpoint:
+    try:
+        Ed25519PublicKey.from_public_bytes(raw).verify(signature[4:], text.encode())
+    except InvalidSignature as error:
+        raise VerificationError("The checkpoint was changed after it was signed.") from error
+    return checkpoint
+
+
+def verify_receipt(receipt: dict[str, Any], public_key: str | None = None) -> Leaf:
+    """Return the event that a receipt proves; raise VerificationError if it proves none.
+
+    Without `public_key` the receipt's own is used, which shows that it is whole but not whose it is:
+    compare that key with one you had from elsewhere.
+    """
+    if receipt.get("kind") != RECEIPT_KIND:
+        raise VerificationError(f"This is not a receipt of the kind {RECEIPT_KIND}.")
+    try:
+        key, note = str(receipt["public_key"]), str(receipt["checkpoint"])
+        body, index = _bytes(receipt["leaf"], "The leaf"), int(receipt["index"])
+        proof = [_bytes(step, "The proof") for step in receipt["proof"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise VerificationError("The receipt lacks a part, or a part has the wrong form.") from error
+    if public_key is not None and key.strip() != public_key.strip():
+        raise VerificationError("The receipt names another public key than the one expected.")
+    checkpoint = open_note(note, key)
+    if checkpoint.origin != read_key(key)[0]:
+        raise VerificationError("The checkpoint is of another log than the key.")
+    if not verify_inclusion(leaf_hash(body), index, checkpoint.size, proof, checkpoint.root):
+        raise VerificationError("The event is not in the log that the checkpoint signs.")
+    value = _json(body)
+    if value.get("index") != index:
+        raise VerificationError("The event says that it stands at another place in the log.")
+    return Leaf(index, value, checkpoint)
+
+
+def _json(text: bytes | str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise VerificationError("A line or an event is not JSON.") from error
+    if not isinstance(value, dict):
+        raise VerificationError("A line or an event is not a JSON object.")
+    return value
+
+
+def verify_log(
+    lines: Iterable[str],
+    checkpoint: str,
+    public_key: str,
+    *,
+    old: Sequence[str] = (),
+    witness: str | None = None,
+) -> Checkpoint:
+    """Return the checkpoint that the exported `lines` bear out; raise VerificationError at the first fault.
+
+    `old` are checkpoints of the same log that somebody kept, `witness` the node's anti-rollback file: the
+    log must lead to each of them, which is what catches a history that was rewritten and signed again.
+    """
+    now = open_note(checkpoint, public_key)
+    if now.origin != read_key(public_key)[0]:
+        raise VerificationError("The checkpoint is of another log than the key.")
+    kept = [open_note(note, public_key) for note in (*old, *([witness] if witness is not None else []))]
+    for earlier in kept:
+        if earlier.origin != now.origin:
+            raise VerificationError("An older checkpoint is of another log.")
+        if earlier.size > now.size:
+            raise VerificationError(
+                f"The log has {now.size} events, and {earlier.size} were seen before: a backup was restored."
+            )
+    _replay(lines, now, kept)
+    return now
+
+
+def _replay(lines: Iterable[str], now: Checkpoint, kept: Sequence[Checkpoint]) -> None:
+    """Rebuild the tree from the leaves and compare its root at every size that was signed."""
+    tree = Frontier()
+    _compare(tree, kept)
+    for line in lines:
+        row = _json(line)
+        body = _bytes(row.get("leaf"), "A leaf")
+        if row.get("index") != tree.size or _json(body).get("index") != tree.size:
+            raise VerificationError(f"Event {tree.size} is missing, or one was put in before it.")
+        tree.append(leaf_hash(body))
+        _compare(tree, kept)
+        if tree.size == now.size:
+            break  # later events are covered by a later checkpoint
+    if tree.size != now.size:
+        raise VerificationError(f"There are {tree.size} events, and the checkpoint signs {now.size}.")
+    if tree.root() != now.root:
+        raise VerificationError("An event was changed, taken out or put in: the root is another.")
+
+
+def _compare(tree: Frontier, kept: Sequence[Checkpoint]) -> None:
+    for earlier in kept:
+        if earlier.size == tree.size and earlier.root != tree.root():
+            raise VerificationError(
+                f"The first {earlier.size} events are not those that were signed before: history was rewritten."
+            )
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise VerificationError(f"{path} cannot be read.") from error
+
+
+def _check_receipt(arguments: argparse.Namespace) -> str:
+    receipt = _json(_read(arguments.file))
+    leaf = verify_receipt(receipt, _read_key_argument(arguments.key))
+    whose = "the key you gave" if arguments.key else "the key in the receipt; compare it with one you trust"
+    return (
+        f"OK: event {leaf.index}, “{leaf.body.get('event')}”, is in the log of {leaf.checkpoint.origin} "
+        f"at size {leaf.checkpoint.size}, signed by {whose}."
+    )
+
+
+def _read_key_argument(value: str | None) -> str | None:
+    """Return a key given as text, or the contents of the file it names."""
+    return _read(value) if value is not None and Path(value).is_file() else value
+
+
+def _check_log(arguments: argparse.Namespace) -> str:
+    key = _read_key_argument(arguments.key) or ""
+    old = [_read(path) for path in arguments.old]
+    witness = _read(arguments.witness) if arguments.witness else None
+    with Path(arguments.export).open(encoding="utf-8") as lines:
+        found = verify_log(lines, _read(arguments.checkpoint), key, old=old, witness=witness)
+    return (
+        f"OK: {found.size} events of {found.origin} are whole, and lead to "
+        f"{len(old)} older checkpoints{' and the witness' if witness else ''}."
+    )
+
+
+def _arguments(words: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="verify.py", description="Verify a receipt or an exported audit log."
+    )
+    if words[:1] == ["log"]:
+        parser.add_argument("export", help="one JSON object a line, as the node exports it")
+        parser.add_argument("checkpoint", help="the signed checkpoint of that export")
+        parser.add_argument("key", help="the log's public key, or a file that holds it")
+        parser.add_argument(
+            "--old", action="append", default=[], help="a checkpoint that you kept from before"
+        )
+        parser.add_argument("--witness", help="the node's anti-rollback file; it must be there")
+        parser.set_defaults(check=_check_log)
+        return parser.parse_args(words[1:])
+    parser.add_argument("file", help="a receipt as JSON, or the word log")
+    parser.add_argument("--key", help="the public key that you expect, or a file that holds it")
+    parser.set_defaults(check=_check_receipt)
+    return parser.parse_args(words)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Check what the command line names; print one line and return 0 if it holds, 1 if not."""
+    arguments = _arguments(list(sys.argv[1:] if words is None else words))
+    try:
+        print(arguments.check(arguments))
+    except (VerificationError, OSError) as error:
+        print(f"FAILED: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
