@@ -43,7 +43,8 @@ class ClosedByDefault:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if request.user.is_authenticated and "Cache-Control" not in response:
+        # The API leaves None here for a caller who is nobody.
+        if getattr(request.user, "is_authenticated", False) and "Cache-Control" not in response:
             response["Cache-Control"] = "private, no-store"  # what one person saw is in nobody's cache
         return response
 

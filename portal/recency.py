@@ -15,7 +15,7 @@ def signed_in_recently(request: HttpRequest) -> bool:
     The setting ACCOUNT_REAUTHENTICATION_TIMEOUT says how many seconds. The sign-in itself counts, and so does
     each confirmation after it.
     """
-    if not request.user.is_authenticated:
+    if not getattr(request.user, "is_authenticated", False):
         return False
     records = get_authentication_records(request, request.user)
     latest = max((record["at"] for record in records), default=0)

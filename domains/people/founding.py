@@ -1,4 +1,4 @@
-"""How a new node gets its first administrator; afterwards people are invited."""
+"""What who runs the machine does: the first administrator, and a way back in. Afterwards people are invited."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from django.db import transaction
 
 from domains.audit.events import Event
 from domains.audit.recorder import record
-from domains.errors import IllegalMove
+from domains.errors import IllegalMove, NotFound
+from domains.notices.outbox import tell
 from domains.people.actions import clean_email, new_user
 from domains.people.models import Membership, User
 from domains.people.permissions import Role
@@ -24,4 +25,20 @@ def first_administrator(email: str, name: str, password: str) -> User:
     user = new_user(clean_email(email), name, password)
     Membership.objects.create(user=user, role=Role.ADMINISTRATOR, granted_by=None)
     record(Event.NODE_FOUNDED, by="system", on=user)
+    return user
+
+
+@transaction.atomic(durable=True)
+def reset_password(email: str, password: str) -> User:
+    """Set a new password for a person who lost theirs; ends their sessions, and they are told.
+
+    Only who runs the machine can do it: administrators of the node cannot sign in as others (S8).
+    """
+    user = User.objects.filter(email=clean_email(email), is_active=True).first()
+    if user is None:
+        raise NotFound("No active account has this address.")
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    record(Event.PASSWORD_CHANGED, by="system", on=user)
+    tell([user], Event.PASSWORD_CHANGED, "Your password was reset by who runs this node.", "/account/")
     return user

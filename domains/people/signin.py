@@ -16,6 +16,6 @@ def signed_in(user: User) -> None:
 
 
 @transaction.atomic
-def credentials_changed(user: User, event: Event) -> None:
-    """Record a change of password, second factor or recovery codes, by itself or in the caller's transaction."""
-    record(event, by=user, on=user)
+def credentials_changed(user: User, event: Event, *, by: User | str | None = None) -> None:
+    """Record a change of password, second factor or recovery codes, in the caller's transaction if it has one."""
+    record(event, by=by or user, on=user)

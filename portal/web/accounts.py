@@ -31,6 +31,7 @@ from django.views.generic import RedirectView
 from domains.audit.events import Event
 from domains.people.models import User
 from domains.people.signin import credentials_changed, signed_in
+from portal.recency import signed_in_recently
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -69,6 +70,10 @@ class AccountAdapter(DefaultAccountAdapter):
         """Record the sign-in, then go where allauth sends a person who has signed in."""
         signed_in(user)
         return super().post_login(request, user, **kwargs)
+
+    def is_reauthentication_required(self, app: str) -> bool:
+        """Ask again under the one definition of a recent sign-in; allauth's own would not count the sign-in itself."""
+        return not signed_in_recently(self.request)
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         """Return to the account page."""

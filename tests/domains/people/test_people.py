@@ -366,3 +366,20 @@ def test_what_the_log_keeps_of_people_names_nobody(ada: User, sam: User) -> None
     assert sam.pk.encode() in kept
     for word in (b"sam@", b"Sam", b"ada@"):
         assert word not in kept
+
+
+# --- A way back in ------------------------------------------------------------------------------------------------
+
+
+def test_who_runs_the_machine_resets_a_lost_password(ada: User, sam: User) -> None:
+    said = StringIO()
+    call_command("reset_password", "SAM@example.org", stdout=said)
+    password = said.getvalue().split(": ")[1].strip()
+    sam.refresh_from_db()
+    assert sam.check_password(password)
+    assert events()[-1] == "password.changed"
+    assert Notice.objects.filter(recipient=sam).count() == 1
+    actions.deactivate(sam, by=ada)
+    for address in (sam.email, "nobody@example.org"):
+        with pytest.raises(CommandError, match="No active account"):
+            call_command("reset_password", address)
