@@ -49,6 +49,7 @@ class Event(models.TextChoices):
     # intake and jobs
     UPLOAD_RECEIVED = "upload.received", "File received"
     UPLOAD_CHECKED = "upload.checked", "File checked"
+    UPLOAD_CONFORM_ASKED = "upload.conform_asked", "Making of the version's file asked for"
     UPLOAD_CONFORMED = "upload.conformed", "File conformed"
     UPLOAD_REFUSED = "upload.refused", "File refused"
     UPLOAD_DISCARDED = "upload.discarded", "File discarded"

@@ -5,3 +5,6 @@ class CatalogConfig(AppConfig):
     name = "domains.catalog"
     label = "catalog"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from domains.catalog import triggers  # noqa: F401 - importing it registers them

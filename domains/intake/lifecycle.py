@@ -24,10 +24,21 @@ _U = UploadStatus
 
 UPLOAD = {
     _U.RECEIVED: State("Received", "worker", _to(_U.CHECKING, _U.DISCARDED), "Waits for its check."),
-    _U.CHECKING: State("Being checked", "worker", _to(_U.READY, _U.REFUSED), "Read in a limited child process."),
-    _U.REFUSED: State("Refused", Role.DATASET_OWNER, _to(_U.DISCARDED), "It cannot be used; the reason says why."),
-    _U.READY: State("Ready", Role.DATASET_OWNER, _to(_U.CONFORMING, _U.DISCARDED), "Columns found; waits for the declared schema."),
-    _U.CONFORMING: State("Being made", "worker", _to(_U.CONFORMED, _U.READY), "Written as Parquet under the declared schema."),
+    _U.CHECKING: State(
+        "Being checked", "worker", _to(_U.READY, _U.REFUSED), "Read in a limited child process."
+    ),
+    _U.REFUSED: State(
+        "Refused", Role.DATASET_OWNER, _to(_U.DISCARDED), "It cannot be used; the reason says why."
+    ),
+    _U.READY: State(
+        "Ready",
+        Role.DATASET_OWNER,
+        _to(_U.CONFORMING, _U.DISCARDED),
+        "Columns found; waits for the declared schema.",
+    ),
+    _U.CONFORMING: State(
+        "Being made", "worker", _to(_U.CONFORMED, _U.READY), "Written as Parquet under the declared schema."
+    ),
     _U.CONFORMED: State("Made", Role.DATASET_OWNER, _to(_U.CONFORMING, _U.DISCARDED), "May be published."),
     _U.DISCARDED: State("Discarded", None, _to(), "Its bytes are deleted."),
 }

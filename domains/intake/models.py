@@ -39,6 +39,7 @@ class Upload(Model, HasLifecycle):
     status_code = models.CharField(max_length=40, blank=True)
     # For the owner only: names and types found, counts of values outside the declared schema. Never bounds or codes.
     findings = models.JSONField(default=dict, blank=True)
+    made_sha256 = models.CharField(max_length=64, blank=True)  # of the Parquet file that was made of it
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
 
     class Meta:

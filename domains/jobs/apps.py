@@ -7,4 +7,4 @@ class JobsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from domains.jobs import triggers  # noqa: F401 - registers them
+        from domains.jobs import triggers  # noqa: F401 - importing it registers them

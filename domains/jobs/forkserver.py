@@ -33,6 +33,7 @@ ENTRIES = {
     "check": "privacy.tabular.check:prepare",
     "conform": "privacy.tabular.conform:prepare",
     "compare": "privacy.tabular.compare:prepare",
+    "export": "privacy.tabular.export:prepare",
     "mock": "privacy.synthetic.mock:prepare",
 }
 # Imported before any fork and used only after it. OpenDP's submodules, never its prelude (5 s, 229 MB).

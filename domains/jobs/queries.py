@@ -37,6 +37,12 @@ def ready(now: datetime, queues: list[str], limit: int = 64) -> QuerySet[Job]:
     return due.order_by("not_before", "id")[:limit]
 
 
+def is_given_up(subject: str) -> bool:
+    """Tell whether the newest job for `subject` ended without having succeeded."""
+    job = Job.objects.filter(subject=subject).order_by("-id").first()
+    return job is not None and job.status in FINAL and job.status != JobStatus.SUCCEEDED
+
+
 def result(job: Job) -> bytes | None:
     """Return what an uncharged job produced, or None."""
     row = getattr(job, "result", None)

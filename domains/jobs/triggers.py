@@ -1,6 +1,6 @@
 """What the database itself keeps true of jobs: no second draw, no way back from an end, results kept."""
 
-from domains.triggers import append_only, guard, register
+from domains.triggers import append_only, guard, kept, register
 
 _FINAL = "('succeeded', 'failed', 'cancelled', 'killed', 'timed_out', 'lost')"
 
@@ -29,5 +29,5 @@ register(
         " OR NEW.subject <> OLD.subject OR NEW.kind <> OLD.kind OR NEW.fence < OLD.fence",
         message="what a job is does not change",
     ),
-    guard("jobs_job_no_delete", "jobs_job", on="DELETE", message="jobs are never deleted"),
+    *kept("jobs_job"),
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from domains.catalog.models import Dataset
+from domains.catalog.models import Dataset, Population
 from domains.errors import NotFound
 from domains.ledger import accounts
 from domains.ledger.models import (
@@ -141,6 +141,13 @@ def dataset_balance(dataset: Dataset) -> Balance | None:
         Account.objects.filter(scope=Scope.DATASET, dataset=dataset).select_related(*accounts.RELATED).first()
     )
     return _balance(row) if row else None
+
+
+def population_balance(population: Population) -> Balance | None:
+    """Return what all datasets about these people share, or None before the first of them is published."""
+    row = Account.objects.filter(scope=Scope.POPULATION, population=population).select_related(*accounts.RELATED)
+    found = row.first()
+    return _balance(found) if found else None
 
 
 def balance(account: str) -> Balance:

@@ -168,7 +168,9 @@ class Conform:
         # row_number() runs in the order of the places, and numbers what is kept.
         numbered = f'row_number() OVER (ORDER BY "_place") AS {name_sql(ROW_ID)}'
         query = f'SELECT {numbered}, * EXCLUDE ("_place") FROM ({rows}){keep} ORDER BY {name_sql(ROW_ID)}'
-        connection.execute(f"COPY ({query}) TO {text_sql(out)} (FORMAT parquet, COMPRESSION zstd)")
+        connection.execute(
+            f"COPY ({query}) TO {text_sql(out)} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)"
+        )
         return report | self._units(unit and unit[0], report["rows"], out, connection)
 
     def _source_name(self, source: Source, column: Column) -> str:

@@ -1,0 +1,106 @@
+"""Where versions' files lie: named by their content, owned by the worker's user, never served.
+
+Mock files are public by nature and lie apart, so that a web process can offer them and reach nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+
+from domains.catalog.models import DatasetVersion
+from domains.errors import NotFound
+
+_CHUNK = 1 << 20
+
+
+def path_of(version: DatasetVersion) -> Path:
+    """Return the version's private file, which only a worker opens."""
+    return _data_path(version.sha256)
+
+
+def _data_path(sha256: str) -> Path:
+    if not sha256:
+        raise NotFound("This version has no data yet.", code="no_data")
+    return Path(settings.DATA_DIR) / sha256[:2] / f"{sha256}.parquet"
+
+
+def mock_path(version: DatasetVersion) -> Path:
+    """Return the version's mock as Parquet, with row ids, as the engine reads it."""
+    return _mock_path(version.mock_sha256, "parquet")
+
+
+def mock_csv_path(version: DatasetVersion) -> Path:
+    """Return the version's mock as CSV, as people download it."""
+    return _mock_path(version.mock_sha256, "csv")
+
+
+def _mock_path(sha256: str, kind: str) -> Path:
+    if not sha256:
+        raise NotFound("This version has no mock data yet.", code="no_mock")
+    return Path(settings.MOCK_DIR) / f"{sha256}.{kind}"
+
+
+@contextmanager
+def workplace() -> Iterator[Path]:
+    """Give an empty folder beside the data, 0700, that is gone afterwards with all that was left in it."""
+    parent = Path(settings.DATA_DIR) / "work"
+    parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder = Path(tempfile.mkdtemp(dir=parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def store(file: Path) -> str:
+    """Move a finished private file to its place and return its SHA-256; it is on disk when this returns."""
+    sha256 = digest(file)
+    _settle(file, _data_path(sha256), 0o600)
+    return sha256
+
+
+def store_mock(parquet: Path, csv: Path) -> str:
+    """Move a finished mock to its place, readable by the web process; return the SHA-256 of its Parquet file."""
+    sha256 = digest(parquet)
+    _settle(csv, _mock_path(sha256, "csv"), 0o644)
+    _settle(parquet, _mock_path(sha256, "parquet"), 0o644)
+    return sha256
+
+
+def _settle(file: Path, place: Path, mode: int) -> None:
+    """Make a file durable under its final name: contents first, then the name, each flushed to disk."""
+    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if mode == 0o600 else 0o755)
+    if file.stat().st_dev != place.parent.stat().st_dev:  # a rename is only atomic within one file system
+        file = Path(shutil.copyfile(file, place.with_name(f"{place.name}.{os.getpid()}")))
+    file.chmod(mode)
+    _flush(file)
+    file.replace(place)
+    _flush(place.parent)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def digest(file: Path) -> str:
+    """Return the SHA-256 of a file's contents, in hexadecimal."""
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def remove(sha256: str) -> None:
+    """Delete a private file that no version holds, if it is there."""
+    if not DatasetVersion.objects.filter(sha256=sha256).exists():
+        _data_path(sha256).unlink(missing_ok=True)
