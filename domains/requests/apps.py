@@ -6,4 +6,10 @@ class RequestsConfig(AppConfig):
     label = "requests"
 
     def ready(self) -> None:
-        from domains.requests import triggers  # noqa: F401 - registers what the database promises
+        from domains.jobs import handlers, sweeps
+        from domains.jobs.models import JobKind
+        from domains.requests import execution, upkeep
+
+        handlers.register(JobKind.QUERY, execution.run_query)
+        handlers.register(JobKind.MOCK_QUERY, execution.run_mock)
+        sweeps.register(upkeep.sweep)
