@@ -15,6 +15,7 @@ GridhouseError
 ├── NodeUnreachable    no connection, or none in time
 ├── InsecureAddress    a token would travel unprotected
 ├── NoAnswer           a request ended, or waits for you, without an answer
+├── NotProven          receipt, log and figures do not agree
 ├── WaitTimedOut       it has not been answered yet
 └── MissingExtra       an optional library is not installed
 """
@@ -146,6 +147,12 @@ class NoAnswer(GridhouseError):
     """The request ended without an answer, or it waits for its author; the message says why."""
 
     code = "no_answer"
+
+
+class NotProven(GridhouseError):
+    """Receipt, log and figures do not agree: what was shown is not what the node's log says it released."""
+
+    code = "not_proven"
 
 
 class WaitTimedOut(GridhouseError):

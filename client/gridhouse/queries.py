@@ -96,8 +96,8 @@ class Query:
         self.check()
         self._session.post(f"requests/{self.id}/mock-run/")
         found = _poll(lambda: self._session.get(f"requests/{self.id}/mock-result/"), _mock_ended, timeout)
-        if found["status"] != "finished":
-            raise NoAnswer("The run on mock data did not finish.", code="mock_" + str(found["status"]))
+        if found["mock_run"] != "finished":
+            raise NoAnswer("The run on mock data did not finish.", code="mock_failed")
         answer: Json = found["answer"]
         return answer
 
@@ -162,7 +162,7 @@ def _shown(bar: Bar, status: Status) -> bool:
 
 
 def _mock_ended(found: Json) -> bool:
-    return found["status"] in {"finished", "failed"}
+    return found["mock_run"] in {"finished", "failed"}
 
 
 def _poll(look: Callable[[], Any], has_ended: Callable[[Any], bool], timeout: float | None) -> Any:

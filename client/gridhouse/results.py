@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import html
 import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from gridhouse.errors import MissingExtra, NodeFailed
+from gridhouse.errors import MissingExtra, NotProven
 from gridhouse.session import Session
 from gridhouse.values import Json
 
@@ -83,22 +82,29 @@ class Result:
         return found
 
     def verify(self, public_key: str | None = None) -> Json:
-        """Check that these figures are the bytes released, and that the release is in the signed audit log.
+        """Check that these figures are the bytes released, and that the signed audit log says so.
 
         Give the log's `public_key` if you know it from elsewhere; without it the key that the receipt names
-        is believed, which proves that log and receipt agree, not whose log it is.
+        is believed, which proves that log and receipt agree, not whose log it is. Raise NotProven otherwise.
         """
         verify = _import_verify()
         receipt, payload = self.receipt(), self.payload()
-        verdict = verify.verify_receipt(receipt, public_key)
-        leaf = json.loads(base64.b64decode(receipt["leaf"]))
-        digest = hashlib.sha256(payload).hexdigest()
-        if leaf.get("details", {}).get("sha256") != digest:
-            raise NodeFailed(
-                "The receipt proves other bytes than those the node showed.", code="receipt_mismatch"
-            )
+        try:
+            leaf = verify.verify_receipt(receipt, public_key)
+        except verify.VerificationError as error:
+            raise NotProven(str(error)) from None
+        self._require_release(leaf.body, hashlib.sha256(payload).hexdigest())
         self._require_same(json.loads(payload))
-        return {"sha256": digest, "index": receipt["index"], "verdict": verdict}
+        origin, size = leaf.checkpoint.origin, leaf.checkpoint.size
+        return {"index": leaf.index, "origin": origin, "size": size, "sha256": leaf.body["details"]["sha256"]}
+
+    def _require_release(self, event: Json, digest: str) -> None:
+        """Raise unless the proven event is the release of these bytes for this request."""
+        details = event.get("details", {})
+        if event.get("event") != "result.released" or details.get("analysis") != self.request:
+            raise NotProven("The receipt proves another event than the release of this answer.")
+        if details.get("sha256") != digest:
+            raise NotProven("The receipt proves other bytes than those that the node showed.")
 
     def _require_same(self, payload: Json) -> None:
         """Raise unless the figures shown are those of the proven bytes: integer / scale, row by row."""
@@ -109,9 +115,7 @@ class Result:
         if proven != self._answer["rows"] or self.columns != [
             column["name"] for column in payload["columns"]
         ]:
-            raise NodeFailed(
-                "The figures shown are not those of the released bytes.", code="receipt_mismatch"
-            )
+            raise NotProven("The figures shown are not those of the released bytes.")
 
     def _table(self) -> tuple[list[str], list[list[Any]]]:
         """Return header and lines with each figure followed by its ±."""

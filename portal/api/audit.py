@@ -12,6 +12,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from gridhouse import verify
 from rest_framework import serializers
+from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -166,13 +167,16 @@ class VerifierView(PublicView):
         return response
 
 
-class EventsView(APIView):
+class EventsView(GenericAPIView[Any]):
+    serializer_class = EventOut
+    pagination_class = NewestFirst
+    filter_backends = ()
+
     @extend_schema(parameters=[EventsIn], responses=EventOut(many=True), summary="List events, newest first")
     def get(self, request: Request) -> Response:
         require(request.user, Permission.AUDIT_READ)
-        pages = NewestFirst()
-        rows = pages.paginate_queryset(queries.events(**_asked(EventsIn, request)), request, view=self)
-        return pages.get_paginated_response(EventOut(rows, many=True).data)
+        rows = self.paginate_queryset(queries.events(**_asked(EventsIn, request)))
+        return self.get_paginated_response(EventOut(rows, many=True).data)
 
 
 class ExportView(APIView):

@@ -14,6 +14,8 @@ from domains.requests.lifecycle import Status
 from domains.requests.models import AnalysisRequest, Revision
 from portal.api.shapes import DatasetShort, LossOut, PersonShort, ProjectShort
 
+RUN_STATES = ["queued", "running", "finished", "failed"]  # all that outsiders learn of a job
+
 
 class ProgressOut(serializers.Serializer[Any]):
     """One word for where a request stands, and a sentence for why."""
@@ -116,7 +118,7 @@ class RequestDetailOut(RequestOut):
         return [revision.number for revision in analysis.revisions.all()]
 
     @extend_schema_field(
-        serializers.ChoiceField(choices=["queued", "running", "finished", "failed"], allow_null=True)
+        serializers.ChoiceField(choices=RUN_STATES, allow_null=True)
     )
     def get_mock_run(self, analysis: AnalysisRequest) -> str | None:
         return jobs.public_status(analysis.mock_job, timezone.now()) if analysis.mock_job else None
@@ -125,7 +127,7 @@ class RequestDetailOut(RequestOut):
 class MockResultOut(serializers.Serializer[Any]):
     """The last run on mock data: it says nothing about the private data."""
 
-    status = serializers.ChoiceField(choices=["queued", "running", "finished", "failed"])
+    mock_run = serializers.ChoiceField(choices=RUN_STATES)
     answer = serializers.JSONField(
         allow_null=True, help_text="The answer's form, made of synthetic values; null until finished."
     )

@@ -169,9 +169,8 @@ class Requests(GenericViewSet[AnalysisRequest]):
             raise NotFound("This request has not run on mock data yet.", code="no_mock_run")
         payload = jobs.result(job)
         answer = None if payload is None else json.loads(payload)
-        return Response(
-            MockResultOut({"status": jobs.public_status(job, timezone.now()), "answer": answer}).data
-        )
+        state = jobs.public_status(job, timezone.now())
+        return Response(MockResultOut({"mock_run": state, "answer": answer}).data)
 
 
 router = SimpleRouter()

@@ -151,10 +151,10 @@ def test_the_thread_is_read_by_both_sides(call, submitted):
 def test_a_run_on_mock_data_is_free_and_ends_with_an_answer(node, call, ask):
     key = ask()["id"]
     assert call("sam").post(f"requests/{key}/mock-run/").status_code == 202
-    assert call("sam").get(f"requests/{key}/mock-result/").json() == {"status": "queued", "answer": None}
+    assert call("sam").get(f"requests/{key}/mock-result/").json() == {"mock_run": "queued", "answer": None}
     make.run_jobs()
     found = call("sam").get(f"requests/{key}/mock-result/").json()
-    assert found["status"] == "finished"
+    assert found["mock_run"] == "finished"
     assert len(found["answer"]["rows"]) == 2
     assert set(spent(node).values()) == {(0, 0)}
 
