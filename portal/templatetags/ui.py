@@ -5,22 +5,29 @@ This library is a builtin of every template, so importing it must stay cheap: no
 
 from __future__ import annotations
 
-import math
-from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from django import template
-from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, RadioSelect, Select, SelectMultiple, Textarea
+from django.forms import (
+    BoundField,
+    CheckboxInput,
+    CheckboxSelectMultiple,
+    RadioSelect,
+    Select,
+    SelectMultiple,
+    Textarea,
+)
 from django.middleware.csrf import get_token
 from django.template import Context
 from django.template.loader import get_template
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
 
+from portal.templatetags import words
+
 register = template.Library()
+register.filters.update(words.register.filters)
 
 # Outlines on a 16 × 16 grid, drawn with the colour of the text beside them.
 ICONS = {
@@ -89,7 +96,7 @@ def note_tone(level: str) -> str:
 @register.simple_block_tag
 def note(content: str, tone: str = "info") -> SafeString:
     """Set a remark apart from the text around it."""
-    return format_html('<div class="note note-{}">{}<div>{}</div></div>', tone, icon(tone), mark_safe(content))  # noqa: S308
+    return format_html('<div class="note note-{}">{}<div>{}</div></div>', tone, icon(tone), content)
 
 
 @register.simple_block_tag
@@ -97,7 +104,7 @@ def card(content: str, title: str = "", **options: Any) -> SafeString:
     """Frame a part of a page under a heading; options: level, id, tone, aside, focusable."""
     values = {"level": 2, "tone": "", "aside": "", "id": "", **options}
     values["heading_id"] = f"{values['id'] or slugify(title) or 'part'}-title"
-    return _render("card", content=mark_safe(content), title=title, **values)  # noqa: S308 - rendered by a template
+    return _render("card", content=content, title=title, **values)
 
 
 @register.simple_block_tag
@@ -107,20 +114,20 @@ def empty(content: str, title: str, level: int = 2) -> SafeString:
         '<div class="empty"><h{0}>{1}</h{0}>{2}</div>',
         level,
         title,
-        mark_safe(content),  # noqa: S308 - rendered by a template
+        content,
     )
 
 
 @register.simple_block_tag
 def facts(content: str) -> SafeString:
     """Enclose `fact` rows in a definition list."""
-    return format_html('<dl class="facts">{}</dl>', mark_safe(content))  # noqa: S308 - rendered by a template
+    return format_html('<dl class="facts">{}</dl>', content)
 
 
 @register.simple_block_tag
 def fact(content: str, label: str) -> SafeString:
     """Write one row of a definition list."""
-    return format_html("<div><dt>{}</dt><dd>{}</dd></div>", label, mark_safe(content))  # noqa: S308
+    return format_html("<div><dt>{}</dt><dd>{}</dd></div>", label, content)
 
 
 @register.simple_tag
@@ -168,13 +175,18 @@ def problems(form: Any) -> SafeString:
     if not errors and not form.errors:
         return mark_safe("")
     rest = "" if errors else "Please look at the fields that are marked."
-    return format_html('<div role="alert" class="note note-bad">{}<div>{}{}</div></div>', icon("bad"), errors, rest)
+    return format_html(
+        '<div role="alert" class="note note-bad">{}<div>{}{}</div></div>', icon("bad"), errors, rest
+    )
 
 
 @register.simple_tag
 def crumbs(*steps: str) -> SafeString:
     """Write breadcrumbs from label, address, label, address, …; the last label is this page."""
-    pairs = [(steps[index], steps[index + 1] if index + 1 < len(steps) else "") for index in range(0, len(steps), 2)]
+    pairs = [
+        (steps[index], steps[index + 1] if index + 1 < len(steps) else "")
+        for index in range(0, len(steps), 2)
+    ]
     return _render("crumbs", steps=pairs)
 
 
@@ -198,7 +210,7 @@ def confirm(context: Context, content: str, title: str, label: str, action: str,
     back, tone = hidden.pop("back", ""), hidden.pop("tone", "key")
     return _render(
         "confirm",
-        content=mark_safe(content),  # noqa: S308 - rendered by a template
+        content=content,
         title=title,
         label=label,
         action=action,
@@ -223,65 +235,8 @@ def bar_key(request_too: bool = False) -> SafeString:
     return _render("bar_key", request_too=request_too)
 
 
-@register.filter
-def epsilon(value: Any) -> str:
-    """Write an ε with three significant digits; costs are rounded up before they come here."""
-    if value is None or value == "":
-        return "–"
-    amount = float(value)
-    if not math.isfinite(amount):
-        return "∞"
-    if amount == 0:
-        return "0"
-    text = f"{amount:.3g}" if abs(amount) < 1000 else f"{amount:.0f}"
-    return format(Decimal(text), "f")
-
-
-@register.filter
-def figure(value: Any) -> str:
-    """Write a noisy number with as many digits as are worth reading."""
-    from portal.web.charts import number
-
-    return number(value) if isinstance(value, int | float) else str(value if value is not None else "–")
-
-
-@register.filter
-def sha(value: str) -> SafeString:
-    """Shorten a hash, keeping all of it in the tooltip."""
-    return format_html('<code title="{}">{}</code>', value, f"{value[:12]}…") if value else format_html("–")
-
-
-@register.filter
-def when(value: datetime | None) -> SafeString:
-    """Write a time in UTC, readable by people and machines."""
-    if value is None:
-        return format_html("–")
-    words = f"{value.day} {value:%b %Y, %H:%M}"
-    return format_html('<time datetime="{}">{}</time>', value.isoformat(timespec="seconds"), words)
-
-
-@register.filter
-def ago(value: datetime | None) -> SafeString:
-    """Write how long ago something was, or how soon it will be, with the exact time for machines."""
-    if value is None:
-        return format_html("–")
-    seconds = (timezone.now() - value).total_seconds()
-    words = "just now" if abs(seconds) < 45 else _span(abs(seconds))
-    if words != "just now":
-        words = f"{words} ago" if seconds > 0 else f"in {words}"
-    return format_html('<time datetime="{}">{}</time>', value.isoformat(timespec="seconds"), words)
-
-
-def _span(seconds: float) -> str:
-    for size, name in ((86400 * 365, "year"), (86400 * 30, "month"), (86400, "day"), (3600, "hour")):
-        if seconds >= size:
-            count = int(seconds // size)
-            return f"{count} {name}{'' if count == 1 else 's'}"
-    count = max(1, round(seconds / 60))
-    return f"{count} minute{'' if count == 1 else 's'}"
-
-
-@register.filter
-def get(mapping: Any, key: Any) -> Any:
-    """Look a key up in a mapping."""
-    return mapping.get(key)
+@register.simple_tag
+def column_cell(bound_field: BoundField, line: int, label: str, extra_class: str = "") -> SafeString:
+    """Write one field of a line of the schema's table, named by its line and column for screen readers."""
+    name = bound_field.form["name"].value() or f"line {line}"
+    return cell(bound_field, f"{name}: {label}", extra_class)

@@ -30,10 +30,12 @@ def entries_csv(request: HttpRequest) -> HttpResponse:
     """Offer the same lines as CSV, in ledger units."""
     header = ("seq", "at", "kind", "account", "charge", "rho_1e-12", "delta_1e-18")
     rows = (
-        (row.seq, row.at.isoformat(), row.kind, row.label, row.charge_id, row.rho, row.delta)
+        (row.seq, row.at.isoformat(), row.kind, row.account.label, row.charge_id, row.rho, row.delta)
         for row in queries.entry_rows(request.user)
     )
-    return pages.download(tables.to_csv(header, rows), name="ledger-entries.csv", content_type="text/csv; charset=utf-8")
+    return pages.download(
+        tables.to_csv(header, rows), name="ledger-entries.csv", content_type="text/csv; charset=utf-8"
+    )
 
 
 urlpatterns = [

@@ -33,7 +33,9 @@ def assign(request: HttpRequest, slug: str) -> HttpResponse:
         return redirect("dataset_edit", slug)
     for person in form.cleaned_data["people"]:
         role = form.cleaned_data["role"]
-        pages.act(request, f"{person.name} was added.", actions.assign, row, person, role=role, by=request.user)
+        pages.act(
+            request, f"{person.name} was added.", actions.assign, row, person, role=role, by=request.user
+        )
     return redirect("dataset_edit", slug)
 
 
@@ -50,7 +52,10 @@ def end_steward(request: HttpRequest, slug: str, key: str) -> HttpResponse:
 
 
 _ENDINGS = {
-    "freeze": ("Freeze this dataset", "No new approvals, and no run passes its checks, until you unfreeze it."),
+    "freeze": (
+        "Freeze this dataset",
+        "No new approvals, and no run passes its checks, until you unfreeze it.",
+    ),
     "unfreeze": ("Unfreeze this dataset", "Requests may be approved and run again."),
     "withdraw": ("Withdraw this dataset", "It leaves the catalogue for good. Its ledger stays."),
 }
@@ -64,7 +69,9 @@ def ending(request: HttpRequest, slug: str, what: str) -> HttpResponse:
     require(request.user, Permission.DATASET_FREEZE, on=row)
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        pages.act(request, "Done.", getattr(actions, what), row, reason=form.cleaned_data["reason"], by=request.user)
+        pages.act(
+            request, "Done.", getattr(actions, what), row, reason=form.cleaned_data["reason"], by=request.user
+        )
         return redirect("catalogue") if what == "withdraw" else redirect("dataset", slug)
     title, effect = _ENDINGS[what]
     values = {"dataset": row, "form": form, "title": title, "effect": effect}
@@ -124,7 +131,9 @@ def activate(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 def end_rules(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """End rules, so that people decide on everything."""
     policy = queries.policy(queries.dataset(slug, request.user), number, request.user)
-    pages.act(request, "Ended. People decide on every request now.", actions.end_policy, policy, by=request.user)
+    pages.act(
+        request, "Ended. People decide on every request now.", actions.end_policy, policy, by=request.user
+    )
     return redirect("dataset_rules", slug)
 
 
@@ -140,7 +149,10 @@ def approve_mock(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 urlpatterns = [
     path("datasets/<slug:slug>/stewards/", assign, name="dataset_assign"),
     path("datasets/<slug:slug>/stewards/<str:key>/end/", end_steward, name="dataset_end_steward"),
-    *(path(f"datasets/<slug:slug>/{what}/", ending, {"what": what}, name=f"dataset_{what}") for what in _ENDINGS),
+    *(
+        path(f"datasets/<slug:slug>/{what}/", ending, {"what": what}, name=f"dataset_{what}")
+        for what in _ENDINGS
+    ),
     path("datasets/<slug:slug>/rules/", rules, name="dataset_rules"),
     path("datasets/<slug:slug>/rules/propose/", propose, name="policy_propose"),
     path("datasets/<slug:slug>/rules/<int:number>/activate/", activate, name="policy_activate"),

@@ -43,7 +43,9 @@ def dataset(request: HttpRequest, slug: str) -> HttpResponse:
         "dataset": row,
         "version": current,
         "columns": columns,
-        "policy": queries.policies(row, request.user).filter(activated_at__isnull=False, ended_at=None).first(),
+        "policy": queries.policies(row, request.user)
+        .filter(activated_at__isnull=False, ended_at=None)
+        .first(),
         "mock": queries.mock_version(row),
         "balance": books.dataset_balance(row) if row.status != DatasetStatus.DRAFT else None,
         "grants": projects.grants_of(request.user).filter(dataset=row),
@@ -72,7 +74,9 @@ def mock(request: HttpRequest, slug: str) -> HttpResponse:
     if version is None:
         raise NotFound("This dataset has no mock data yet.", code="no_mock")
     file = storage.mock_path(version)
-    return FileResponse(file.open("rb"), as_attachment=True, filename=f"{row.slug}-v{version.number}-mock{file.suffix}")
+    return FileResponse(
+        file.open("rb"), as_attachment=True, filename=f"{row.slug}-v{version.number}-mock{file.suffix}"
+    )
 
 
 urlpatterns = [

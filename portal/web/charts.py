@@ -172,27 +172,7 @@ def bar_chart(title: str, points: Sequence[Point], *, key: str) -> BarChart | No
     ticks = _ticks(low, high)
     low, high = min(low, ticks[0]), max(high, ticks[-1])
 
-    def at(value: float) -> float:
-        return round(LABEL_WIDTH + PLOT_WIDTH * (value - low) / (high - low), 2)
-
-    marks = []
-    for index, point in enumerate(shown):
-        ends = sorted((at(0.0), at(point.value)))
-        error = point.error or 0.0
-        y = TOP + index * ROW
-        words = number(point.value) + (f" ± {number(point.error)}" if point.error is not None else "")
-        marks.append(
-            Mark(
-                label=_shorten(point.label),
-                words=f"{point.label}: {words}",
-                y=y + 5,
-                x=ends[0],
-                width=max(1.0, round(ends[1] - ends[0], 2)),
-                low=at(point.value - error),
-                high=at(point.value + error),
-                middle=y + ROW / 2,
-            )
-        )
+    scale = _Scale(low, high)
     axis_y = TOP + len(shown) * ROW
     return BarChart(
         key=key,
@@ -200,10 +180,38 @@ def bar_chart(title: str, points: Sequence[Point], *, key: str) -> BarChart | No
         text=_chart_text(shown, len(points)),
         width=LABEL_WIDTH + PLOT_WIDTH + 30,
         height=axis_y + 30,
-        zero=at(0.0),
+        zero=scale.at(0.0),
         axis_y=axis_y,
-        marks=tuple(marks),
-        ticks=tuple(Tick(at(value), number(value)) for value in ticks),
+        marks=tuple(_mark(point, TOP + index * ROW, scale) for index, point in enumerate(shown)),
+        ticks=tuple(Tick(scale.at(value), number(value)) for value in ticks),
+    )
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """Where a value lies on the drawing, from left to right."""
+
+    low: float
+    high: float
+
+    def at(self, value: float) -> float:
+        """Return the x of a value, in pixels of the view box."""
+        return round(LABEL_WIDTH + PLOT_WIDTH * (value - self.low) / (self.high - self.low), 2)
+
+
+def _mark(point: Point, y: float, scale: _Scale) -> Mark:
+    left, right = sorted((scale.at(0.0), scale.at(point.value)))
+    error = point.error or 0.0
+    words = number(point.value) + (f" ± {number(point.error)}" if point.error is not None else "")
+    return Mark(
+        label=_shorten(point.label),
+        words=f"{point.label}: {words}",
+        y=y + 5,
+        x=left,
+        width=max(1.0, round(right - left, 2)),
+        low=scale.at(point.value - error),
+        high=scale.at(point.value + error),
+        middle=y + ROW / 2,
     )
 
 
@@ -244,5 +252,4 @@ def number(value: float | None) -> str:
     if size >= 1000:
         return f"{value:,.0f}"
     digits = 1 if size >= 100 else 2 if size >= 10 else 3
-    text = f"{value:.{digits}f}" if size >= 0.01 else f"{value:.3g}"
-    return text
+    return f"{value:.{digits}f}" if size >= 0.01 else f"{value:.3g}"

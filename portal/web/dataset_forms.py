@@ -21,7 +21,9 @@ def _short(**attrs: str) -> forms.TextInput:
 class DatasetForm(forms.Form):
     """What the catalogue says of a dataset."""
 
-    area = forms.ModelChoiceField(label="Research area", queryset=ResearchArea.objects.none(), empty_label="Choose …")
+    area = forms.ModelChoiceField(
+        label="Research area", queryset=ResearchArea.objects.none(), empty_label="Choose …"
+    )
     title = forms.CharField(max_length=160)
     slug = forms.SlugField(
         label="Short name",
@@ -43,7 +45,9 @@ class DatasetForm(forms.Form):
         empty_label="A new one, described below",
         help_text="Datasets about the same people share one budget: choose it if their data is here already.",
     )
-    new_population = forms.CharField(label="New population", required=False, max_length=160, help_text="Who it is about.")
+    new_population = forms.CharField(
+        label="New population", required=False, max_length=160, help_text="Who it is about."
+    )
     unit_label = forms.CharField(
         label="One of them is called",
         required=False,
@@ -96,7 +100,11 @@ class VersionForm(forms.Form):
         help_text="A public upper bound, not the true number.",
     )
     max_rows = forms.IntegerField(
-        label="Rows of one unit in a group", min_value=1, max_value=10**6, initial=1, widget=_short(inputmode="numeric")
+        label="Rows of one unit in a group",
+        min_value=1,
+        max_value=10**6,
+        initial=1,
+        widget=_short(inputmode="numeric"),
     )
     max_groups = forms.IntegerField(
         label="Groups that one unit counts in",
@@ -127,8 +135,12 @@ class ColumnForm(forms.Form):
 
     name = forms.CharField(max_length=63, required=False)
     kind = forms.ChoiceField(choices=[(kind.value, kind.value) for kind in Kind])
-    lower = forms.DecimalField(required=False, max_digits=24, decimal_places=6, widget=_short(inputmode="decimal"))
-    upper = forms.DecimalField(required=False, max_digits=24, decimal_places=6, widget=_short(inputmode="decimal"))
+    lower = forms.DecimalField(
+        required=False, max_digits=24, decimal_places=6, widget=_short(inputmode="decimal")
+    )
+    upper = forms.DecimalField(
+        required=False, max_digits=24, decimal_places=6, widget=_short(inputmode="decimal")
+    )
     step = forms.DecimalField(
         required=False, min_value=Decimal("0.000001"), decimal_places=6, widget=_short(inputmode="decimal")
     )
@@ -183,13 +195,17 @@ ColumnFormSet = forms.formset_factory(ColumnForm, extra=0, max_num=1000, absolut
 
 def _epsilon(label: str, **options: Any) -> forms.DecimalField:
     widget = _short(inputmode="decimal")
-    return forms.DecimalField(label=label, min_value=0, max_digits=9, decimal_places=6, widget=widget, **options)
+    return forms.DecimalField(
+        label=label, min_value=0, max_digits=9, decimal_places=6, widget=widget, **options
+    )
 
 
 class PublishForm(forms.Form):
     """The owner's attestation, and the caps when a dataset is first published."""
 
-    dataset_epsilon = _epsilon("ε for the dataset", help_text="All answers from it together may never cost more.")
+    dataset_epsilon = _epsilon(
+        "ε for the dataset", help_text="All answers from it together may never cost more."
+    )
     population_epsilon = _epsilon(
         "ε for the population",
         help_text="All answers about these people, from every dataset here, may never cost more.",
@@ -212,7 +228,10 @@ class StewardForm(forms.Form):
 
     people = EmailsField(label="E-mail address", widget=forms.EmailInput())
     role = forms.ChoiceField(
-        choices=[(Role.DATASET_REVIEWER.value, "reviewer: decides on requests"), (Role.DATASET_OWNER.value, "owner")]
+        choices=[
+            (Role.DATASET_REVIEWER.value, "reviewer: decides on requests"),
+            (Role.DATASET_OWNER.value, "owner"),
+        ]
     )
 
 

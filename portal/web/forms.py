@@ -93,7 +93,9 @@ class EmailsField(forms.CharField):
         found = {user.email: user for user in User.objects.filter(email__in=emails, is_active=True)}
         unknown = [email for email in emails if email not in found]
         if unknown:
-            raise forms.ValidationError(f"Nobody here has the address {', '.join(unknown)}. Ask for an invitation first.")
+            raise forms.ValidationError(
+                f"Nobody here has the address {', '.join(unknown)}. Ask for an invitation first."
+            )
         return [found[email] for email in dict.fromkeys(emails)]
 
 
@@ -101,7 +103,9 @@ class ProjectForm(forms.Form):
     """A project's purpose in words that its reviewers, and anyone, can follow."""
 
     version = forms.IntegerField(widget=forms.HiddenInput, required=False)
-    area = forms.ModelChoiceField(label="Research area", queryset=ResearchArea.objects.none(), empty_label="Choose …")
+    area = forms.ModelChoiceField(
+        label="Research area", queryset=ResearchArea.objects.none(), empty_label="Choose …"
+    )
     title = forms.CharField(max_length=160)
     lay_summary = forms.CharField(
         label="Summary for everyone",
@@ -139,7 +143,9 @@ class ProjectReviewForm(VoteForm):
 class MemberForm(forms.Form):
     """Somebody to join a project."""
 
-    people = EmailsField(label="E-mail address", widget=forms.EmailInput(), help_text="Of a person with an account here.")
+    people = EmailsField(
+        label="E-mail address", widget=forms.EmailInput(), help_text="Of a person with an account here."
+    )
 
 
 class AllocateForm(forms.Form):

@@ -69,7 +69,11 @@ def allocate(request: HttpRequest, key: str) -> HttpResponse:
 _STOPS = {
     "suspend": ("Suspend this grant", "Nothing runs until it is reinstated.", actions.suspend_grant),
     "reinstate": ("Reinstate this grant", "Work may go on within its budget.", actions.reinstate_grant),
-    "revoke": ("End this grant", "It cannot be used again. What was spent stays spent.", actions.revoke_grant),
+    "revoke": (
+        "End this grant",
+        "It cannot be used again. What was spent stays spent.",
+        actions.revoke_grant,
+    ),
 }
 
 

@@ -27,7 +27,9 @@ def home(request: HttpRequest) -> HttpResponse:
         "recent": [(row, requests.progress(row, now)) for row in recent],
         "projects": projects.projects(user)[:MOST],
         "grants": projects.grants_of(user)[:MOST],
-        "datasets": catalog.catalogue(user).filter(stewards__user=user, stewards__ended_at=None).distinct()[:MOST],
+        "datasets": catalog.catalogue(user)
+        .filter(stewards__user=user, stewards__ended_at=None)
+        .distinct()[:MOST],
         "is_scientist": allows(user, Permission.PROJECT_CREATE),
         "is_owner": Role.OWNER in user.node_roles,
         "is_reviewer": Role.REVIEWER in user.node_roles,

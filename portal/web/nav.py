@@ -48,22 +48,17 @@ class Nav:
     @cached_property
     def items(self) -> list[Item]:
         """The lines of the menu that this person may use; one query at most."""
-        if not isinstance(self.user, User) and not getattr(self.user, "is_authenticated", False):
+        user = self.user
+        if user is None or not user.is_authenticated:
             return []
         path = self.request.path
         found = []
         for label, name, keys in _MENU:
-            if self._may(keys):
+            if _may(user, keys):
                 url = reverse(name)
                 here = path == url or (url != "/" and path.startswith(url))
                 found.append(Item(name, label, url, here, path == url))
         return found
-
-    def _may(self, keys: frozenset[Permission | Role]) -> bool:
-        assert self.user is not None
-        return bool(keys & self.user.node_roles) or any(
-            isinstance(key, Permission) and allows(self.user, key) for key in keys
-        )
 
     @cached_property
     def unread(self) -> int:
@@ -74,6 +69,11 @@ class Nav:
     def turns(self) -> int:
         """How many things wait for this person; a constant number of queries."""
         return turns.count(self.user)
+
+
+def _may(user: User, keys: frozenset[Permission | Role]) -> bool:
+    held = any(isinstance(key, Permission) and allows(user, key) for key in keys)
+    return held or bool(keys & user.node_roles)
 
 
 def context(request: HttpRequest) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -13,14 +14,23 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from domains.catalog import actions, queries
 from domains.catalog.models import Dataset, DatasetVersion
-from domains.errors import NotAllowed, NotFound
+from domains.errors import NotAllowed
 from domains.intake import actions as intake
+from domains.intake import queries as uploads
 from domains.intake.lifecycle import UploadStatus
-from domains.intake.models import Upload
+from domains.intake.models import Upload, UploadPurpose
+from domains.ledger import queries as books
 from domains.people.permissions import Permission, allows, require
 from portal.web import caring, pages
 from portal.web.access import recent_sign_in
-from portal.web.dataset_forms import ColumnForm, ColumnFormSet, DatasetForm, PublishForm, UploadForm, VersionForm
+from portal.web.dataset_forms import (
+    ColumnForm,
+    ColumnFormSet,
+    DatasetForm,
+    PublishForm,
+    UploadForm,
+    VersionForm,
+)
 
 MOVING = {UploadStatus.RECEIVED, UploadStatus.CHECKING, UploadStatus.CONFORMING}
 BLANK_ROWS = 3  # empty lines below the declared columns, for those that no file has named
@@ -39,7 +49,9 @@ def new(request: HttpRequest) -> HttpResponse:
     areas = queries.areas(request.user)
     mine = [area.pk for area in areas if allows(request.user, Permission.DATASET_CREATE, on=area)]
     if not mine:
-        raise NotAllowed("Datasets are added by the owners of a research area. Ask an administrator for a seat.")
+        raise NotAllowed(
+            "Datasets are added by the owners of a research area. Ask an administrator for a seat."
+        )
     options = {"areas": areas.filter(pk__in=mine), "populations": queries.populations(request.user)}
     form = DatasetForm(request.POST or None, **options)
     if request.method == "POST" and form.is_valid():
@@ -63,15 +75,15 @@ def prepare(request: HttpRequest, slug: str) -> HttpResponse:
     """Show where a dataset stands on its way to publication, with the next step first."""
     row = owned(request, slug)
     draft = next((v for v in queries.versions(row, request.user) if v.published_at is None), None)
-    uploads = list(draft.uploads.exclude(status=UploadStatus.DISCARDED)) if draft else []
+    files = uploads.uploads(draft, user=request.user).exclude(status=UploadStatus.DISCARDED) if draft else []
     values = {
         "dataset": row,
         "draft": draft,
-        "uploads": uploads,
+        "uploads": [shown_upload(each) for each in files],
         "columns": list(draft.columns.all()) if draft else [],
         "form": UploadForm(),
         "publish_form": _publish_form(row),
-        "can_publish": draft is not None and bool(draft.sha256),
+        "can_publish": draft is not None and bool(draft.sha256) and bool(draft.mock_sha256),
         "most_mb": settings.UPLOAD_MAX_MB,
         "stewards": caring.stewards(row),
         "steward_form": caring.StewardForm(),
@@ -81,8 +93,10 @@ def prepare(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _publish_form(row: Dataset, data: Any = None) -> PublishForm:
-    is_first = row.current is None
-    return PublishForm(data, is_first=is_first, needs_population=is_first and intake.needs_population_cap(row))
+    is_first = books.dataset_balance(row) is None
+    return PublishForm(
+        data, is_first=is_first, needs_population=books.population_balance(row.population) is None
+    )
 
 
 @require_POST
@@ -109,18 +123,30 @@ def upload(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _upload(request: HttpRequest, slug: str, key: str) -> Upload:
-    draft = queries.draft_of(owned(request, slug), request.user)
-    found = draft.uploads.filter(pk=key).first()
-    if found is None:
-        raise NotFound("There is no such upload that you can see.")
-    return found
+    owned(request, slug)
+    return uploads.upload(key, user=request.user)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An upload as its owner sees it."""
+
+    row: Upload
+    is_moving: bool
+    reason: str
+
+
+def shown_upload(row: Upload) -> Shown:
+    """Return an upload with its reason in words."""
+    return Shown(row, row.status in MOVING, uploads.reason(row))
 
 
 @require_GET
 def upload_fragment(request: HttpRequest, slug: str, key: str) -> HttpResponse:
     """Show how far an upload is; the page asks again every second while a worker has it."""
     row = _upload(request, slug, key)
-    response = render(request, "owning/_upload.html", {"upload": row, "dataset": row.version.dataset})
+    values = {"shown": shown_upload(row), "dataset": row.version.dataset}
+    response = render(request, "owning/_upload.html", values)
     if row.status not in MOVING:
         response["HX-Refresh"] = "true"  # what can be done next is elsewhere on the page
     return response
@@ -171,25 +197,14 @@ def _columns(draft: DatasetVersion) -> list[dict[str, Any]]:
     """Return what the table starts with: declared columns, then names that a check found, then blank lines."""
     declared = [ColumnForm.of(column) for column in draft.columns.all()]
     known = {column["name"].lower() for column in declared}
-    latest = draft.uploads.filter(purpose="data", status__in=[UploadStatus.READY, UploadStatus.CONFORMED]).first()
+    checked = [UploadStatus.READY, UploadStatus.CONFORMING, UploadStatus.CONFORMED]
+    latest = draft.uploads.filter(purpose=UploadPurpose.DATA, status__in=checked).first()
     found = [
-        {"name": column["name"], "kind": _kind(column.get("type", ""))}
+        {"name": column["name"], "kind": "text" if column["kind"] == "empty" else column["kind"]}
         for column in (latest.findings.get("columns", []) if latest else [])
         if column["name"].lower() not in known
     ]
     return declared + found + [{"kind": "text"}] * BLANK_ROWS
-
-
-def _kind(found: str) -> str:
-    """Suggest a kind for the storage type that a check found; the owner decides."""
-    words = found.lower()
-    if "bool" in words:
-        return "boolean"
-    if "date" in words or "time" in words:
-        return "date"
-    if "int" in words:
-        return "integer"
-    return "decimal" if any(word in words for word in ("double", "float", "decimal", "real")) else "text"
 
 
 @require_http_methods(["GET", "POST"])

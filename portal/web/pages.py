@@ -27,7 +27,9 @@ def page_of(request: HttpRequest, rows: Any, size: int = PAGE_SIZE) -> Page:
 
 def is_for_the_page(error: Exception) -> bool:
     """Answer whether a refusal is a sentence on the page, and not a page that says “not found” or “not allowed”."""
-    return not isinstance(error, NotFound) and not (isinstance(error, NotAllowed) and error.code == NotAllowed.code)
+    return not isinstance(error, NotFound) and not (
+        isinstance(error, NotAllowed) and error.code == NotAllowed.code
+    )
 
 
 def act(request: HttpRequest, done: str, action: Callable[..., Any], *args: Any, **kwargs: Any) -> bool:
@@ -45,7 +47,7 @@ def act(request: HttpRequest, done: str, action: Callable[..., Any], *args: Any,
 
 
 def attempt(form: Form, action: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[bool, Any]:
-    """Run an action for a form: return (True, its result), or (False, None) with the refusal among the form's errors."""
+    """Run an action for a form: return (True, its result), or (False, None) with the refusal as an error."""
     try:
         return True, action(*args, **kwargs)
     except REFUSALS as error:

@@ -215,7 +215,9 @@ def add_member(request: HttpRequest, key: str) -> HttpResponse:
         pages.complain(request, form)
         return redirect("project", key)
     for person in form.cleaned_data["people"]:
-        pages.act(request, f"{person.name} is on the project.", actions.add_member, project, person, by=request.user)
+        pages.act(
+            request, f"{person.name} is on the project.", actions.add_member, project, person, by=request.user
+        )
     return redirect("project", key)
 
 
@@ -223,7 +225,9 @@ def add_member(request: HttpRequest, key: str) -> HttpResponse:
 def end_member(request: HttpRequest, key: str, person: str) -> HttpResponse:
     """Take a person off the project."""
     project = queries.project(key, request.user)
-    who = next((row.user for row in project.members.all() if row.user_id == person and row.ended_at is None), None)
+    who = next(
+        (row.user for row in project.members.all() if row.user_id == person and row.ended_at is None), None
+    )
     if who is None:
         raise NotFound("This person is not on the project.", code="not_member")
     pages.act(request, f"{who.name} is off the project.", actions.end_member, project, who, by=request.user)
@@ -238,7 +242,10 @@ urlpatterns = [
     path("projects/<str:key>/submit/", submit, name="project_submit"),
     path("projects/<str:key>/withdraw/", withdraw, name="project_withdraw"),
     path("projects/<str:key>/review/", review, name="project_review"),
-    *(path(f"projects/<str:key>/{what}/", ending, {"what": what}, name=f"project_{what}") for what in _ENDINGS),
+    *(
+        path(f"projects/<str:key>/{what}/", ending, {"what": what}, name=f"project_{what}")
+        for what in _ENDINGS
+    ),
     path("projects/<str:key>/members/", add_member, name="project_add_member"),
     path("projects/<str:key>/members/<str:person>/end/", end_member, name="project_end_member"),
     *grants.urlpatterns,

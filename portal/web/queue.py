@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from django.conf import settings
@@ -67,13 +68,32 @@ def _page(request: HttpRequest, analysis: AnalysisRequest, form: DecisionForm) -
         "mock": shown.mock_run(analysis, now),
         "previous": before,
         "diff": shown.diff(before.sql, revision.sql) if before and revision else None,
-        "votes": list(revision.reviews.filter(round=analysis.round).select_related("reviewer")) if revision else [],
+        "votes": list(revision.reviews.filter(round=analysis.round).select_related("reviewer"))
+        if revision
+        else [],
         "earlier": queries.earlier_releases(analysis)[:MOST_EARLIER],
         "may_decide": queries.may_decide(analysis, request.user),
         "may_undo": queries.may_undo(analysis, request.user, now),
         "comment_form": CommentForm(),
+        "risk": risk(revision),
     } | _priced(request, analysis)
     return render(request, "queue/decision.html", values, status=422 if form.errors else 200)
+
+
+def risk(revision: Revision | None) -> str:
+    """Say in one sentence, for everyone, what an answer at this ε can betray of one person.
+
+    Under (ε, δ)-differential privacy a guesser's odds about one unit grow by at most e^ε, so somebody who
+    would guess right one time in two comes to at most e^ε / (1 + e^ε) (Wasserman and Zhou 2010), but for δ.
+    """
+    if revision is None:
+        return ""
+    odds = math.exp(min(float(revision.epsilon), 50.0))
+    best = min(99, math.ceil(100 * odds / (1 + odds)))
+    return (
+        f"Somebody who would guess a fact about one person right 50 times in 100 could, with this answer, "
+        f"guess right at most {best} times in 100, whatever else they know."
+    )
 
 
 def _priced(request: HttpRequest, analysis: AnalysisRequest) -> dict[str, Any]:
@@ -127,7 +147,9 @@ def _cast(request: HttpRequest, analysis: AnalysisRequest, form: DecisionForm) -
             words[data["vote"]],
             decisions.review,
             analysis,
-            revision=data["revision"], vote=data["vote"], reason=data["reason"],
+            revision=data["revision"],
+            vote=data["vote"],
+            reason=data["reason"],
             by=request.user,
             undo_seconds=settings.UNDO_SECONDS,
         )

@@ -143,7 +143,8 @@ def _standing(analysis: AnalysisRequest, request: HttpRequest) -> dict[str, Any]
         "steps": timeline.steps(analysis, progress),
         "is_moving": progress.code in {"queued", "running"},
         "may_edit": analysis.status in EDITABLE and allows(user, Permission.REQUEST_EDIT, on=analysis),
-        "may_submit": analysis.status == Status.READY and allows(user, Permission.REQUEST_SUBMIT, on=analysis),
+        "may_submit": analysis.status == Status.READY
+        and allows(user, Permission.REQUEST_SUBMIT, on=analysis),
         "may_withdraw": not progress.is_final
         and progress.code not in {"running", "held"}
         and allows(user, Permission.REQUEST_WITHDRAW, on=analysis),
@@ -171,7 +172,9 @@ def check(request: HttpRequest, key: str) -> HttpResponse:
 def submit(request: HttpRequest, key: str) -> HttpResponse:
     """Hand the revision that the page showed to the policy and the people who decide."""
     analysis = queries.detail(key, request.user)
-    revision = int(request.POST.get("revision", "0") or 0) if request.POST.get("revision", "").isdigit() else 0
+    revision = (
+        int(request.POST.get("revision", "0") or 0) if request.POST.get("revision", "").isdigit() else 0
+    )
     pages.act(request, "Submitted.", actions.submit, analysis, revision=revision, by=request.user)
     return redirect("request", key)
 

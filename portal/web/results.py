@@ -61,7 +61,9 @@ def as_csv(request: HttpRequest, key: str) -> HttpResponse:
             if column.kind != "key":
                 cells.append(answer.accuracy[row][index])
         rows.append(cells)
-    return pages.download(tables.to_csv(header, rows), name=f"result-{key}.csv", content_type="text/csv; charset=utf-8")
+    return pages.download(
+        tables.to_csv(header, rows), name=f"result-{key}.csv", content_type="text/csv; charset=utf-8"
+    )
 
 
 @require_GET

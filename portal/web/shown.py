@@ -113,7 +113,9 @@ def _chart(answer: Answer, column: int, key: str) -> charts.BarChart | None:
     for row in range(len(answer.rows)):
         value, error = answer.value(row, column), answer.accuracy[row][column]
         if value is not None:
-            label = " · ".join(_figure(answer, row, index).value for index in keys) or answer.columns[column].name
+            label = (
+                " · ".join(_figure(answer, row, index).value for index in keys) or answer.columns[column].name
+            )
             points.append(charts.Point(label, float(value), None if error is None else float(error)))
     return charts.bar_chart(answer.columns[column].name, points, key=key)
 

@@ -57,7 +57,11 @@ def _by(analysis: AnalysisRequest) -> str:
 
 
 def _whose_turn(analysis: AnalysisRequest) -> str:
-    return "the dataset's owner or reviewer decides" if analysis.status == Status.IN_REVIEW else "your turn, author"
+    return (
+        "the dataset's owner or reviewer decides"
+        if analysis.status == Status.IN_REVIEW
+        else "your turn, author"
+    )
 
 
 def _still_to_come(status: str) -> tuple[str, ...]:

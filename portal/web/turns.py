@@ -32,10 +32,18 @@ class Turn:
 def _of_requests(user: User) -> Iterator[Turn]:
     for row in requests.queue(user)[:MOST_OF_A_KIND]:
         about = f"{row.author.name}, {row.grant.dataset.title}"
-        yield Turn("Decide on a request", row.title, about, reverse("decision", args=[row.pk]), row.submitted_at)
+        yield Turn(
+            "Decide on a request", row.title, about, reverse("decision", args=[row.pk]), row.submitted_at
+        )
     for row in requests.held_releases(user)[:MOST_OF_A_KIND]:
         about = row.grant.dataset.title
-        yield Turn("Release or keep back an answer", row.title, about, reverse("result", args=[row.pk]), row.decided_at)
+        yield Turn(
+            "Release or keep back an answer",
+            row.title,
+            about,
+            reverse("result", args=[row.pk]),
+            row.decided_at,
+        )
     words = {
         Status.CHANGES_REQUESTED: "Answer a reviewer’s note",
         Status.READY: "Submit or drop a checked request",
@@ -43,7 +51,9 @@ def _of_requests(user: User) -> Iterator[Turn]:
     }
     for row in requests.your_turn(user)[:MOST_OF_A_KIND]:
         about = row.grant.dataset.title
-        yield Turn(words[Status(row.status)], row.title, about, reverse("request", args=[row.pk]), row.created_at)
+        yield Turn(
+            words[Status(row.status)], row.title, about, reverse("request", args=[row.pk]), row.created_at
+        )
 
 
 def _of_projects(user: User) -> Iterator[Turn]:

@@ -1,0 +1,121 @@
+"""Filters that write figures, times and keys for people; part of the `ui` library."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+
+@register.filter
+def epsilon(value: Any) -> str:
+    """Write an ε with three significant digits; costs are rounded up before they come here."""
+    if value is None or value == "":
+        return "–"
+    amount = float(value)
+    if not math.isfinite(amount):
+        return "∞"
+    if amount == 0:
+        return "0"
+    text = f"{amount:.3g}" if abs(amount) < 1000 else f"{amount:.0f}"
+    return format(Decimal(text), "f")
+
+
+@register.filter
+def figure(value: Any) -> str:
+    """Write a noisy number with as many digits as are worth reading."""
+    from portal.web.charts import number
+
+    return number(value) if isinstance(value, int | float) else str(value if value is not None else "–")
+
+
+@register.filter
+def sha(value: str) -> SafeString:
+    """Shorten a hash, keeping all of it in the tooltip."""
+    return format_html('<code title="{}">{}</code>', value, f"{value[:12]}…") if value else format_html("–")
+
+
+@register.filter
+def when(value: datetime | None) -> SafeString:
+    """Write a time in UTC, readable by people and machines."""
+    if value is None:
+        return format_html("–")
+    words = f"{value.day} {value:%b %Y, %H:%M}"
+    return format_html('<time datetime="{}">{}</time>', value.isoformat(timespec="seconds"), words)
+
+
+@register.filter
+def ago(value: datetime | None) -> SafeString:
+    """Write how long ago something was, or how soon it will be, with the exact time for machines."""
+    if value is None:
+        return format_html("–")
+    seconds = (timezone.now() - value).total_seconds()
+    words = "just now" if abs(seconds) < 45 else _span(abs(seconds))
+    if words != "just now":
+        words = f"{words} ago" if seconds > 0 else f"in {words}"
+    return format_html('<time datetime="{}">{}</time>', value.isoformat(timespec="seconds"), words)
+
+
+def _span(seconds: float) -> str:
+    for size, name in ((86400 * 365, "year"), (86400 * 30, "month"), (86400, "day"), (3600, "hour")):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {name}{'' if count == 1 else 's'}"
+    count = max(1, round(seconds / 60))
+    return f"{count} minute{'' if count == 1 else 's'}"
+
+
+@register.filter
+def get(mapping: Any, key: Any) -> Any:
+    """Look a key up in a mapping."""
+    return mapping.get(key)
+
+
+@register.filter
+def bound(value: Decimal | None) -> str:
+    """Write a declared number without the zeros that its column keeps."""
+    return "–" if value is None else f"{value.normalize():,f}"
+
+
+@register.filter
+def delta(value: Decimal | float) -> str:
+    """Write a δ, which is tiny, as a power of ten."""
+    mantissa, exponent = f"{float(value):.0e}".split("e")
+    return f"{mantissa} × 10{str(int(exponent)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+
+
+SCOPES = {
+    "population": (
+        "Populations",
+        "What all answers about these people may reveal together, from every dataset.",
+    ),
+    "dataset": ("Datasets", "What all answers from one dataset may reveal together."),
+    "grant": ("Projects", "What one project may spend on one dataset."),
+    "person": ("People", "What one person may spend on one dataset."),
+}
+
+
+@register.filter
+def scope_title(scope: str) -> str:
+    """Name the kind of an account in the plural."""
+    return SCOPES[scope][0]
+
+
+@register.filter
+def scope_words(scope: str) -> str:
+    """Say what a kind of account limits."""
+    return SCOPES[scope][1]
+
+
+@register.filter
+def rho(units: int) -> str:
+    """Write ρ from ledger units of 1e-12."""
+    return f"{units / 10**12:.4g}"
