@@ -236,10 +236,14 @@ def rename(user: User, name: str, institution: str, *, by: User) -> None:
 
 
 def _keep_an_administrator(*, without: User) -> None:
-    """Raise IllegalMove if `without` is the only active administrator; locks the rows it counted."""
-    rows = Membership.objects.select_for_update(of=("self",), no_key=True).order_by("pk")
-    rows = rows.filter(role=Role.ADMINISTRATOR, ended_at__isnull=True, user__is_active=True)
-    holders = {row.user_id for row in rows}
+    """Raise IllegalMove if `without` is the only active administrator.
+
+    First the rows are locked and only then counted, by a query of its own: PostgreSQL re-reads the rows that
+    it waited for, but not the accounts that it had joined to them before it waited.
+    """
+    rows = Membership.objects.filter(role=Role.ADMINISTRATOR, ended_at__isnull=True)
+    list(rows.select_for_update(no_key=True).order_by("pk"))
+    holders = set(rows.filter(user__is_active=True).values_list("user_id", flat=True))
     if holders == {without.pk}:
         raise IllegalMove(
             "The last administrator stays; appoint another one first.", code="last_administrator"
