@@ -2,8 +2,10 @@
 
 import pytest
 
+from domains.ledger import protocol
 from domains.ledger import queries as books
 from domains.requests.models import AnalysisRequest
+from privacy.loss import Loss
 from tests import make
 
 SQL = "SELECT sex, COUNT(*) AS n FROM support2 GROUP BY sex"
@@ -281,20 +283,33 @@ def test_wrong_types_name_their_field(node, call):
     assert {"title", "epsilon"} <= set(answer.json()["errors"])
 
 
-def test_over_budget_by_one_unit_is_refused_and_exactly_all_of_it_is_not(node, call, ask):
-    from domains.ledger.models import Account
+def filled(node, keep, idem):
+    """Reserve all of the grant's budget but `keep` units of ρ, as another question would; return that charge."""
+    left = {b.scope: b for b in books.balances(node.access(), node.user("sam"))}["grant"]
+    return protocol.reserve(
+        idem=idem,
+        repeat_key=idem,
+        accounts=[left.account],
+        grant=node.access(),
+        person=node.user("sam"),
+        loss=Loss(left.left.rho - keep, 0),
+        certificate={},
+    )
 
+
+def test_over_budget_by_one_unit_is_refused_and_exactly_all_of_it_is_not(node, call, ask):
     checked = ask()
-    cost = checked["loss"]["rho_units"]
-    path, body = f"requests/{checked['id']}/submit/", {"revision": 1}
-    Account.objects.filter(scope="grant").update(rho_limit=cost - 1)
-    answer = call("sam").post(path, body)
+    cost, path = checked["loss"]["rho_units"], f"requests/{checked['id']}/submit/"
+    other = filled(node, cost - 1, "one too few")
+    answer = call("sam").post(path, {"revision": 1})
     assert (answer.status_code, answer.json()["code"]) == (409, "budget_exhausted")
     assert call("sam").get(f"requests/{checked['id']}/").json()["status"] == "ready"
-    Account.objects.filter(scope="grant").update(rho_limit=cost)
-    assert call("sam").post(path, body).status_code == 200
+    protocol.void(other, reason="test")
+    filled(node, cost, "just enough")
+    assert call("sam").post(path, {"revision": 1}).status_code == 200
     vote = {"revision": 1, "vote": "approve"}
     assert call("alice").post(f"requests/{checked['id']}/review/", vote).status_code == 200
+    assert spent(node)["grant"][0] == books.balances(node.access(), node.user("sam"))[2].limit.rho
 
 
 def test_a_stale_revision_is_refused_when_submitting_and_when_voting(call, ask, submitted):
@@ -375,8 +390,8 @@ def test_a_stranger_cannot_tell_a_foreign_request_from_none(call, submitted, pat
     foreign = call("charlie").get(f"requests/{submitted['id']}/{path}")
     none = call("charlie").get(f"requests/{'0' * 26}/{path}")
     assert foreign.status_code == none.status_code == 404
-    assert {k: v for k, v in foreign.json().items() if k != "instance"} == {
-        k: v for k, v in none.json().items() if k != "instance"
+    assert {k: v for k, v in foreign.json().items() if k != "request_id"} == {
+        k: v for k, v in none.json().items() if k != "request_id"
     }
 
 
