@@ -145,7 +145,9 @@ def dataset_balance(dataset: Dataset) -> Balance | None:
 
 def population_balance(population: Population) -> Balance | None:
     """Return what all datasets about these people share, or None before the first of them is published."""
-    row = Account.objects.filter(scope=Scope.POPULATION, population=population).select_related(*accounts.RELATED)
+    row = Account.objects.filter(scope=Scope.POPULATION, population=population).select_related(
+        *accounts.RELATED
+    )
     found = row.first()
     return _balance(found) if found else None
 

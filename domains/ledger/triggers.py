@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 - every name in these statements is a constant of this file
 
-from domains.triggers import append_only, check, guard, kept, register
+from domains.triggers import Trigger, append_only, check, guard, kept, register
 
 ACCOUNT, CHARGE, ENTRY = "ledger_account", "ledger_charge", "ledger_entry"
 ANSWER, CHANGE, PROPOSAL = "ledger_answer", "ledger_limitchange", "ledger_limitproposal"
@@ -68,8 +68,31 @@ _ENTRY_IS_OF_CHARGE = f"""EXISTS (SELECT 1 FROM {CHARGE} c WHERE c.id = NEW.char
     AND (NEW.kind = 'RESERVE' OR EXISTS (SELECT 1 FROM {ENTRY} e
         WHERE e.charge_id = NEW.charge_id AND e.account_id = NEW.account_id AND e.kind = 'RESERVE'))"""
 
+# At the end of a transaction an account must be what its last line says. SQLite has no deferred triggers: there
+# the next line is refused.
+_SETTLED = "ledger_account_settled"
+_ACCOUNT_SETTLED = Trigger(
+    _SETTLED,
+    ACCOUNT,
+    sqlite="",
+    postgresql=f"""
+CREATE OR REPLACE FUNCTION {_SETTLED}_f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    PERFORM 1 FROM {ACCOUNT} a LEFT JOIN LATERAL (
+            SELECT * FROM {ENTRY} e WHERE e.account_id = a.id ORDER BY e.seq DESC LIMIT 1) last ON TRUE
+        WHERE a.id = NEW.id AND NOT ({" AND ".join(f"a.{c} = COALESCE(last.{c}, 0)" for c in _BALANCE)});
+    IF FOUND THEN
+        RAISE EXCEPTION USING MESSAGE = 'an account is not what its last entry says',
+            ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER {_SETTLED} AFTER INSERT OR UPDATE ON {ACCOUNT}
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION {_SETTLED}_f()""",
+)
+
 register(
     *kept(ACCOUNT),
+    _ACCOUNT_SETTLED,
     check(
         f"{ACCOUNT}_moves",
         ACCOUNT,

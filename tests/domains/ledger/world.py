@@ -36,13 +36,19 @@ def build(limit: int, *, delta: int | None = None) -> World:
     tag = new_id().lower()
     people = [User.objects.create_user(f"{n}-{tag}@hospital.example", name=n) for n in ("sam", "pat")]
     area = ResearchArea.objects.create(slug=f"area-{tag}", name=f"Area {tag}")
-    population = Population.objects.create(name=f"Patients {tag}", unit_label="one patient", created_by=people[0])
+    population = Population.objects.create(
+        name=f"Patients {tag}", unit_label="one patient", created_by=people[0]
+    )
     caps = {"rho_limit": limit, "delta_limit": limit if delta is None else delta}
     top = Account.objects.create(scope=Scope.POPULATION, population=population, **caps)
     datasets, grants, accounts = [], [], []
     for number, person in enumerate(people):
         dataset = Dataset.objects.create(
-            area=area, population=population, slug=f"d{number}-{tag}", title=f"Dataset {number}", created_by=person
+            area=area,
+            population=population,
+            slug=f"d{number}-{tag}",
+            title=f"Dataset {number}",
+            created_by=person,
         )
         project = Project.objects.create(
             area=area, title=f"Project {number}", status=ProjectStatus.APPROVED, created_by=person
