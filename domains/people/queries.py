@@ -9,18 +9,25 @@ from domains.people.models import ApiToken, Invitation, Membership, User
 from domains.people.permissions import Permission, Role, require
 
 
-def people(user: User, search: str = "", role: str = "") -> list[User]:
-    """Return everybody with their roles filled in, for those who may read people; two queries."""
+def rows(user: User, search: str = "", role: str = "") -> QuerySet[User]:
+    """Return everybody, for those who may read people; the roles held now are prefetched as `held`."""
     require(user, Permission.PEOPLE_READ)
     held = Prefetch("memberships", Membership.objects.filter(ended_at__isnull=True), to_attr="held")
-    rows = User.objects.prefetch_related(held).order_by("name")
+    found = User.objects.prefetch_related(held).order_by("name", "pk")
     if search:
-        rows = rows.filter(Q(name__icontains=search) | Q(email__icontains=search))
+        found = found.filter(Q(name__icontains=search) | Q(email__icontains=search))
     if role:
-        rows = rows.filter(pk__in=Membership.objects.filter(role=role, ended_at__isnull=True).values("user"))
-    found = list(rows)
-    for person in found:
-        person._node_roles = {Role(membership.role) for membership in person.held}  # type: ignore[attr-defined]
+        found = found.filter(
+            pk__in=Membership.objects.filter(role=role, ended_at__isnull=True).values("user")
+        )
+    return found
+
+
+def people(user: User, search: str = "", role: str = "") -> list[User]:
+    """Return everybody with their roles filled in, for those who may read people; two queries."""
+    found = list(rows(user, search, role))
+    for one in found:
+        one._node_roles = {Role(membership.role) for membership in one.held}  # type: ignore[attr-defined]
     return found
 
 
@@ -54,8 +61,8 @@ def token(pk: str, user: User) -> ApiToken:
     return _one(ApiToken.objects.filter(user=user), pk)
 
 
-def _one(rows: QuerySet, pk: str):  # type: ignore[no-untyped-def,type-arg]
-    found = rows.filter(pk=pk).first()
+def _one(among: QuerySet, pk: str):  # type: ignore[no-untyped-def,type-arg]
+    found = among.filter(pk=pk).first()
     if found is None:
         raise NotFound("There is nothing here that you can see.")
     return found

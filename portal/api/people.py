@@ -1,0 +1,221 @@
+"""Who one is, one's tokens and notices, and the people of the node.
+
+Tokens and invitations are made on pages only: their secrets would otherwise pass through logs and kept answers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import path
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers, status
+from rest_framework.decorators import action, api_view
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.routers import SimpleRouter
+from rest_framework.viewsets import GenericViewSet
+
+from domains.notices import actions as notice_actions
+from domains.notices import queries as notices
+from domains.notices.models import Notice
+from domains.people import actions, queries
+from domains.people.models import ApiToken, User
+from domains.people.permissions import NODE_ROLES, Permission
+from portal.api.auth import RecentSignIn
+from portal.api.shapes import valid
+
+ROLES = [role.value for role in NODE_ROLES]
+
+
+class MeOut(serializers.Serializer[Any]):
+    """The caller."""
+
+    id = serializers.CharField(source="pk")
+    name = serializers.CharField()
+    email = serializers.EmailField()
+    institution = serializers.CharField()
+    roles = serializers.SerializerMethodField()
+    scopes = serializers.SerializerMethodField(
+        help_text="What the token may be used for; null in a browser session."
+    )
+
+    def get_roles(self, user: User) -> list[str]:
+        return sorted(user.node_roles)
+
+    def get_scopes(self, user: User) -> list[str] | None:
+        return None if user.token_scopes is None else sorted(user.token_scopes)
+
+
+class TokenOut(serializers.Serializer[Any]):
+    """A token as it is kept: never its text."""
+
+    id = serializers.CharField(source="pk")
+    name = serializers.CharField()
+    prefix = serializers.CharField()
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(choices=[known.value for known in Permission])
+    )
+    created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField()
+    last_used_at = serializers.DateTimeField(allow_null=True)
+
+
+class NoticeOut(serializers.Serializer[Any]):
+    """Something the caller should know; `path` is the page where they can act on it."""
+
+    id = serializers.CharField(source="pk")
+    event = serializers.CharField()
+    text = serializers.CharField()
+    path = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    read_at = serializers.DateTimeField(allow_null=True)
+
+
+class NoticesRead(serializers.Serializer[Any]):
+    """Which notices were read; all when none is named."""
+
+    notices = serializers.ListField(
+        child=serializers.CharField(max_length=26), max_length=200, required=False
+    )
+
+
+class ReadCount(serializers.Serializer[Any]):
+    """How many notices changed."""
+
+    read = serializers.IntegerField()
+
+
+class PersonOut(serializers.Serializer[Any]):
+    """A person, with the node-wide roles held now."""
+
+    id = serializers.CharField(source="pk")
+    name = serializers.CharField()
+    email = serializers.EmailField()
+    institution = serializers.CharField()
+    is_active = serializers.BooleanField()
+    roles = serializers.SerializerMethodField()
+
+    def get_roles(self, user: User) -> list[str]:
+        held = getattr(user, "held", None)
+        return sorted(user.node_roles if held is None else {membership.role for membership in held})
+
+
+class RoleIn(serializers.Serializer[Any]):
+    """A node-wide role."""
+
+    role = serializers.ChoiceField(choices=ROLES)
+
+
+@extend_schema(responses=MeOut, summary="Who the caller is")
+@api_view(["GET"])
+def me(request: Request) -> Response:
+    """Answer with the caller, their roles and what their token may be used for."""
+    return Response(MeOut(request.user).data)
+
+
+class Tokens(GenericViewSet[ApiToken]):
+    """The caller's own tokens; they are made on the account page."""
+
+    queryset = ApiToken.objects.none()
+    serializer_class = TokenOut
+    filter_backends = []
+
+    @extend_schema(responses=TokenOut(many=True), summary="List the caller's tokens")
+    def list(self, request: Request) -> Response:
+        rows = self.paginate_queryset(queries.tokens(request.user))
+        return self.get_paginated_response(TokenOut(rows, many=True).data)
+
+    @extend_schema(responses={204: None}, summary="Revoke a token")
+    def destroy(self, request: Request, pk: str) -> Response:
+        actions.revoke_token(queries.token(pk, request.user), by=request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class Notices(GenericViewSet[Notice]):
+    """The caller's inbox."""
+
+    queryset = Notice.objects.none()
+    serializer_class = NoticeOut
+    filter_backends = []
+
+    @extend_schema(
+        responses=NoticeOut(many=True),
+        summary="List notices, newest first",
+        parameters=[OpenApiParameter("unread", bool, description="Only those not read yet.")],
+    )
+    def list(self, request: Request) -> Response:
+        wants_unread = request.query_params.get("unread", "").lower() in {"1", "true"}
+        rows = notices.unread(request.user) if wants_unread else notices.inbox(request.user)
+        return self.get_paginated_response(NoticeOut(self.paginate_queryset(rows), many=True).data)
+
+    @extend_schema(request=NoticesRead, responses=ReadCount, summary="Mark notices as read")
+    @action(detail=False, methods=["post"])
+    def read(self, request: Request) -> Response:
+        changed = notice_actions.mark_read(valid(NoticesRead, request).get("notices"), by=request.user)
+        return Response(ReadCount({"read": changed}).data)
+
+
+class People(GenericViewSet[User]):
+    """The people of the node, for those who may read or manage them."""
+
+    queryset = User.objects.none()
+    serializer_class = PersonOut
+    filter_backends = []
+
+    @extend_schema(
+        responses=PersonOut(many=True),
+        summary="List people",
+        parameters=[OpenApiParameter("search", str), OpenApiParameter("role", str, enum=ROLES)],
+    )
+    def list(self, request: Request) -> Response:
+        asked = request.query_params
+        rows = queries.rows(request.user, asked.get("search", ""), asked.get("role", ""))
+        return self.get_paginated_response(PersonOut(self.paginate_queryset(rows), many=True).data)
+
+    @extend_schema(responses=PersonOut, summary="Read one person")
+    def retrieve(self, request: Request, pk: str) -> Response:
+        return Response(PersonOut(queries.person(pk, request.user)).data)
+
+    @extend_schema(request=RoleIn, responses=PersonOut, summary="Give a role")
+    @action(
+        detail=True,
+        methods=["post"],
+        url_path="grant-role",
+        permission_classes=[IsAuthenticated, RecentSignIn],
+    )
+    def grant_role(self, request: Request, pk: str) -> Response:
+        found = queries.person(pk, request.user)
+        actions.grant_role(found, valid(RoleIn, request)["role"], by=request.user)
+        return Response(PersonOut(found).data)
+
+    @extend_schema(request=RoleIn, responses=PersonOut, summary="End a role")
+    @action(
+        detail=True, methods=["post"], url_path="end-role", permission_classes=[IsAuthenticated, RecentSignIn]
+    )
+    def end_role(self, request: Request, pk: str) -> Response:
+        found = queries.person(pk, request.user)
+        actions.end_role(found, valid(RoleIn, request)["role"], by=request.user)
+        return Response(PersonOut(found).data)
+
+    @extend_schema(request=None, responses=PersonOut, summary="Close an account")
+    @action(detail=True, methods=["post"], permission_classes=[IsAuthenticated, RecentSignIn])
+    def deactivate(self, request: Request, pk: str) -> Response:
+        found = queries.person(pk, request.user)
+        actions.deactivate(found, by=request.user)
+        return Response(PersonOut(found).data)
+
+    @extend_schema(request=None, responses=PersonOut, summary="Open a closed account")
+    @action(detail=True, methods=["post"], permission_classes=[IsAuthenticated, RecentSignIn])
+    def reactivate(self, request: Request, pk: str) -> Response:
+        found = queries.person(pk, request.user)
+        actions.reactivate(found, by=request.user)
+        return Response(PersonOut(found).data)
+
+
+router = SimpleRouter()
+router.register("tokens", Tokens, basename="token")
+router.register("notices", Notices, basename="notice")
+router.register("people", People, basename="person")
+urlpatterns = [path("me/", me, name="me")]
