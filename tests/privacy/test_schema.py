@@ -1,0 +1,109 @@
+"""A schema says everything in public and contradicts itself nowhere."""
+
+from decimal import Decimal as D
+
+import pytest
+
+from privacy.errors import SchemaInvalid
+from privacy.query.reference import EXAMPLE
+from privacy.schema import Column, Kind, Table
+from privacy.unit import PrivacyUnit
+
+UNIT = PrivacyUnit("who", 2, 3)
+
+
+def test_a_table_survives_its_json() -> None:
+    assert Table.from_dict(EXAMPLE.to_dict()) == EXAMPLE
+
+
+def test_bounds_have_one_spelling() -> None:
+    column = Column("x", Kind.DECIMAL, D("0.00"), D("1E+2"), D("0.50"))
+    assert (column.to_dict()["lower"], column.to_dict()["upper"], column.to_dict()["step"]) == ("0", "100", "0.5")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": ""},
+        {"name": "a\nb"},
+        {"name": "_ROW"},
+        {"name": "x" * 200},
+        {"kind": "number"},
+        {"lower": D(0)},
+        {"lower": D(2), "upper": D(1)},
+        {"lower": D("NaN"), "upper": D(1)},
+        {"lower": "zero", "upper": D(1)},
+        {"lower": True, "upper": D(1)},
+        {"lower": D(0), "upper": D(2**60)},
+        {"lower": D(0), "upper": D("1.5")},
+        {"lower": D(0), "upper": D(1), "kind": Kind.TEXT},
+        {"step": D(0)},
+        {"step": D(-1)},
+        {"step": None},
+        {"kind": Kind.DECIMAL, "lower": D(0), "upper": D(2**52), "step": D("1e-9")},
+        {"kind": Kind.CATEGORY},
+        {"kind": Kind.TEXT, "codes": ("a",)},
+        {"kind": Kind.CATEGORY, "codes": ("a", 1)},
+        {"kind": Kind.CATEGORY, "codes": (1.5,)},
+        {"kind": Kind.INTEGER, "codes": ("a",)},
+        {"kind": Kind.CATEGORY, "codes": ("a", "a")},
+        {"kind": Kind.CATEGORY, "codes": ("a\x00b",)},
+        {"kind": Kind.CATEGORY, "codes": (2**60,)},
+        {"missing": (5,)},
+        {"nullable": "yes"},
+        {"description": None},
+    ],
+)
+def test_a_contradictory_column_is_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(SchemaInvalid):
+        Column(**{"name": "x", "kind": Kind.INTEGER, **fields})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"name": "x"},
+        {"name": "x", "kind": "number"},
+        {"name": "x", "kind": "integer", "extra": 1},
+        {"name": "x", "kind": "category", "codes": "ab"},
+    ],
+)
+def test_a_column_is_read_strictly(data: dict[str, object]) -> None:
+    with pytest.raises(SchemaInvalid):
+        Column.from_dict(data)
+
+
+def test_names_that_differ_by_case_only_are_refused() -> None:
+    with pytest.raises(SchemaInvalid, match="case"):
+        Table("t", (Column("a", Kind.TEXT), Column("A", Kind.TEXT)), UNIT, 10)
+
+
+@pytest.mark.parametrize("size", [0, -1, 10**13, "many"])
+def test_the_size_bound_is_a_positive_number(size: object) -> None:
+    with pytest.raises(SchemaInvalid):
+        Table("t", (Column("a", Kind.TEXT),), UNIT, size)  # type: ignore[arg-type]
+
+
+def test_a_table_needs_columns_and_is_read_strictly() -> None:
+    with pytest.raises(SchemaInvalid):
+        Table("t", (), UNIT, 10)
+    for change in ({"extra": 1}, {"columns": 3}, {"unit": 3}):
+        with pytest.raises(SchemaInvalid):
+            Table.from_dict({**EXAMPLE.to_dict(), **change})
+
+
+@pytest.mark.parametrize("args", [("who", 0, 1), ("who", 1, 0), (None, 2, 1), ("", 1, 1), ("_row", 1, 1), ("who", True, 1)])
+def test_contribution_bounds_are_positive_and_a_row_has_one(args: tuple[str | None, int, int]) -> None:
+    with pytest.raises(SchemaInvalid):
+        PrivacyUnit(*args)
+
+
+@pytest.mark.parametrize("change", [{"column": 5}, {"max_groups": "2"}, {"max_rows": None}])
+def test_a_unit_is_read_strictly(change: dict[str, object]) -> None:
+    with pytest.raises(SchemaInvalid):
+        PrivacyUnit.from_dict({**UNIT.to_dict(), **change})
+
+
+def test_a_unit_of_rows_is_counted_by_its_row_number() -> None:
+    assert (PrivacyUnit(None, 1, 1).name, UNIT.name) == ("_row", "who")
+    assert PrivacyUnit.from_dict(UNIT.to_dict()) == UNIT
