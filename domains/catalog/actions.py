@@ -3,7 +3,7 @@
 from domains.catalog.areas import create_area, create_population, end_seat, seat
 from domains.catalog.datasets import assign, create_dataset, describe, end_steward, freeze, unfreeze, withdraw
 from domains.catalog.rules import activate_policy, end_policy, propose_policy
-from domains.catalog.versions import approve_mock, declare, new_version, retire
+from domains.catalog.versions import approve_mock, declare, new_version, open_draft, retire
 
 __all__ = [
     "activate_policy",
@@ -19,6 +19,7 @@ __all__ = [
     "end_steward",
     "freeze",
     "new_version",
+    "open_draft",
     "propose_policy",
     "retire",
     "seat",

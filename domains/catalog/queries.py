@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from django.db.models import Prefetch, Q, QuerySet
 
-from domains.catalog.lifecycle import DatasetStatus
-from domains.catalog.models import AccessPolicy, Dataset, DatasetVersion, MockOrigin, Population, ResearchArea
-from domains.errors import NotFound
+from domains.catalog.lifecycle import DatasetStatus, VersionStatus
+from domains.catalog.models import (
+    AccessPolicy,
+    Dataset,
+    DatasetVersion,
+    MockOrigin,
+    Population,
+    ResearchArea,
+    Steward,
+)
+from domains.errors import InvalidInput, NotFound
 from domains.people.models import User
 from domains.people.permissions import Permission, Role, require
 
@@ -27,6 +37,12 @@ def _owned_by(user: User) -> Q:
     return Q(pk__in=owned)
 
 
+def _reviewed_by(user: User) -> QuerySet[ResearchArea]:
+    if Role.REVIEWER not in user.node_roles:
+        return ResearchArea.objects.none()
+    return ResearchArea.objects.filter(seats__user=user, seats__role=Role.AREA_REVIEWER, seats__ended_at=None)
+
+
 def catalogue(user: User, *, search: str = "", area: str | None = None) -> QuerySet[Dataset]:
     """Return what can be asked now, or is only frozen, and the user's own datasets in any state; by title.
 
@@ -43,18 +59,36 @@ def catalogue(user: User, *, search: str = "", area: str | None = None) -> Query
 
 
 def dataset(slug: str, user: User) -> Dataset:
-    """Return one dataset, or raise NotFound: a draft is there for its owners only."""
+    """Return one dataset, or raise NotFound.
+
+    A draft is there for its owners, and for the area's reviewers only while an uploaded mock waits for them.
+    """
     require(user, Permission.CATALOGUE_READ)
-    row = _datasets().filter(~Q(status=DatasetStatus.DRAFT) | _owned_by(user), slug=slug).first()
+    asked = Q(pk__in=mocks_waiting(user).values("dataset"))
+    row = _datasets().filter(~Q(status=DatasetStatus.DRAFT) | _owned_by(user) | asked, slug=slug).first()
     if row is None:
         raise NotFound("There is no such dataset that you can see.")
     return row
 
 
 def versions(row: Dataset, user: User) -> list[DatasetVersion]:
-    """Return the versions of a dataset that `user` may see, newest first: drafts are the owners' own."""
-    is_owner = Role.DATASET_OWNER in row.roles_of(user)
-    return [v for v in row.versions.all() if is_owner or v.published_at is not None]
+    """Return the versions of a dataset that `user` may see, newest first: drafts are the owners' own.
+
+    A reviewer of the area sees a draft as long as its uploaded mock waits for a second person.
+    """
+    roles = row.roles_of(user)
+    is_owner, is_second = Role.DATASET_OWNER in roles, Role.AREA_REVIEWER in roles
+    return [
+        v
+        for v in row.versions.all()
+        if is_owner or v.published_at is not None or (is_second and has_waiting_mock(v))
+    ]
+
+
+def has_waiting_mock(row: DatasetVersion) -> bool:
+    """Say whether this draft's uploaded mock waits for a second person (DECISIONS 23)."""
+    is_uploaded = row.mock_origin == MockOrigin.UPLOADED and bool(row.mock_sha256)
+    return is_uploaded and row.mock_approved_by_id is None and row.status == VersionStatus.DRAFT
 
 
 def version(slug: str, number: int, user: User) -> DatasetVersion:
@@ -85,6 +119,17 @@ def mock_version(row: Dataset) -> DatasetVersion | None:
     return current if is_out else None
 
 
+def mock_of(slug: str, number: int, user: User) -> DatasetVersion:
+    """Return a version whose mock `user` may download, or raise NotFound: a draft's is for owner and second person."""
+    found = version(slug, number, user)
+    is_out = (
+        found.published_at is None or found.mock_origin == MockOrigin.GENERATED or found.mock_approved_by_id
+    )
+    if not found.mock_sha256 or not is_out:
+        raise NotFound("This version has no mock data that you can see.", code="no_mock")
+    return found
+
+
 def policies(row: Dataset, user: User) -> QuerySet[AccessPolicy]:
     """Return the dataset's policies, newest first: rules in force are public, proposals the stewards' own."""
     rows = AccessPolicy.objects.filter(dataset=row).select_related(
@@ -100,6 +145,39 @@ def policy(row: Dataset, number: int, user: User) -> AccessPolicy:
     found = policies(row, user).filter(number=number).first()
     if found is None:
         raise NotFound("There is no such policy that you can see.")
+    return found
+
+
+def named(keys: Sequence[str], roles: Iterable[Role]) -> list[User]:
+    """Return the active people with one of these roles of the node, by key or exact e-mail, or raise InvalidInput.
+
+    One sentence answers for every reason, so that nobody learns who else has an account.
+    """
+    wanted = sorted(roles)
+    asked = {key.strip().lower() for key in keys}
+    rows = User.objects.filter(Q(email__in=asked) | Q(pk__in=[key.upper() for key in asked]), is_active=True)
+    found = list(rows.filter(memberships__role__in=wanted, memberships__ended_at=None).distinct())
+    missing = asked - {user.email.lower() for user in found} - {user.pk.lower() for user in found}
+    if missing:
+        names = " or ".join(role.value for role in wanted)
+        raise InvalidInput(
+            f"Nobody here with the role {names} is “{sorted(missing)[0][:80]}”.", code="person_unknown"
+        )
+    return found
+
+
+def stewards(row: Dataset) -> QuerySet[Steward]:
+    """Return who cares for a dataset now; it is no secret to those who see the dataset."""
+    return (
+        Steward.objects.filter(dataset=row, ended_at=None).select_related("user").order_by("created_at", "id")
+    )
+
+
+def steward(row: Dataset, key: str) -> Steward:
+    """Return one of them, or raise NotFound."""
+    found = stewards(row).select_related("dataset__area").filter(pk=key).first()
+    if found is None:
+        raise NotFound("Nobody has this role here now.")
     return found
 
 
@@ -132,23 +210,18 @@ def population(name: str, user: User) -> Population:
 
 
 def mocks_waiting(user: User) -> QuerySet[DatasetVersion]:
-    """Return the published versions whose uploaded mock waits for `user` as the second person."""
-    reviewed = ResearchArea.objects.filter(
-        seats__user=user, seats__role=Role.AREA_REVIEWER, seats__ended_at=None
-    ).values("pk")
+    """Return the draft versions whose uploaded mock waits for `user` as the second person."""
     rows = DatasetVersion.objects.filter(
-        dataset__area__in=reviewed,
-        published_at__isnull=False,
+        dataset__area__in=_reviewed_by(user).values("pk"),
+        status=VersionStatus.DRAFT,
         mock_origin=MockOrigin.UPLOADED,
         mock_approved_by=None,
     )
-    return rows.select_related("dataset").order_by("id")
+    return rows.exclude(mock_sha256="").select_related("dataset").order_by("id")
 
 
 def policies_waiting(user: User) -> QuerySet[AccessPolicy]:
     """Return the proposed policies that `user` may activate."""
-    reviewed = ResearchArea.objects.filter(
-        seats__user=user, seats__role=Role.AREA_REVIEWER, seats__ended_at=None
-    ).values("pk")
+    reviewed = _reviewed_by(user).values("pk")
     rows = AccessPolicy.objects.filter(dataset__area__in=reviewed, activated_at=None, ended_at=None)
     return rows.exclude(proposed_by=user).select_related("dataset", "proposed_by").order_by("id")

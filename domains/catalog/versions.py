@@ -33,11 +33,29 @@ _COPIED = ("unit_column", "max_groups", "max_rows", "max_units", "declared_rows"
 def new_version(dataset: Dataset, *, by: User) -> DatasetVersion:
     """Start the next draft version, with the declarations of the last one to begin from."""
     require(by, Permission.DATASET_EDIT, on=dataset)
-    if dataset.status == DatasetStatus.WITHDRAWN:
-        raise IllegalMove("A withdrawn dataset gets no new versions.")
-    last = DatasetVersion.objects.filter(dataset=dataset).order_by("-number").first()
+    last = _last(dataset)
     if last is not None and last.status == VersionStatus.DRAFT:
         raise IllegalMove(f"Version {last.number} is still a draft; finish that one.", code="draft_exists")
+    return _start(dataset, last, by=by)
+
+
+@transaction.atomic(durable=True)
+def open_draft(dataset: Dataset, *, by: User) -> DatasetVersion:
+    """Return the draft that its owner works on, starting one where there is none."""
+    require(by, Permission.DATASET_EDIT, on=dataset)
+    last = _last(dataset)
+    return last if last is not None and last.status == VersionStatus.DRAFT else _start(dataset, last, by=by)
+
+
+def _last(dataset: Dataset) -> DatasetVersion | None:
+    return (
+        DatasetVersion.objects.filter(dataset=dataset).select_related("dataset").order_by("-number").first()
+    )
+
+
+def _start(dataset: Dataset, last: DatasetVersion | None, *, by: User) -> DatasetVersion:
+    if dataset.status == DatasetStatus.WITHDRAWN:
+        raise IllegalMove("A withdrawn dataset gets no new versions.")
     # Until it is declared, a first draft has no columns, and without columns nothing can be published.
     copied = {name: getattr(last, name) for name in _COPIED} if last else {"max_units": 1}
     with once("Somebody else has just started this version; open it again.", code="draft_exists"):
@@ -213,7 +231,11 @@ def approve_mock(version: DatasetVersion, *, by: User) -> None:
         raise NotAllowed("An owner of the dataset cannot be the second person.", code="separation_of_duties")
     # The hash says which mock was looked at; one that was replaced meanwhile is not approved unseen.
     waiting = DatasetVersion.objects.filter(
-        pk=version.pk, mock_origin=MockOrigin.UPLOADED, mock_approved_by=None, mock_sha256=version.mock_sha256
+        pk=version.pk,
+        status=VersionStatus.DRAFT,
+        mock_origin=MockOrigin.UPLOADED,
+        mock_approved_by=None,
+        mock_sha256=version.mock_sha256,
     )
     if waiting.update(mock_approved_by=by) != 1:
         raise IllegalMove(

@@ -13,7 +13,7 @@ from domains.projects.lifecycle import GrantStatus, ProjectStatus
 from domains.projects.models import AccessGrant, Project, ProjectReview
 
 _GRANTS = (
-    AccessGrant.objects.select_related("dataset__area", "dataset__population")
+    AccessGrant.objects.select_related("project", "dataset__area", "dataset__population", "granted_by")
     .prefetch_related("dataset__stewards", "dataset__area__seats", "dataset__versions")
     .order_by("created_at", "id")
 )
@@ -81,6 +81,14 @@ def project(key: str, user: User) -> Project:
     if found is None:
         raise NotFound("There is no such project that you can see.")
     return found
+
+
+def member(row: Project, key: str) -> User:
+    """Return the person of that key who is on a project now, or raise NotFound."""
+    for each in row.members.all():
+        if each.user_id == key and each.ended_at is None:
+            return each.user
+    raise NotFound("This person is not on the project.", code="not_member")
 
 
 def to_review(user: User) -> QuerySet[Project]:

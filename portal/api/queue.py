@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from drf_spectacular.utils import extend_schema
-from portal.api.paging import Cursor
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,6 +11,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from domains.requests import queries
 from domains.requests.models import AnalysisRequest
+from portal.api.paging import Cursor
 from portal.api.request_shapes import RequestOut
 
 

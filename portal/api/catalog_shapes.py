@@ -1,0 +1,188 @@
+"""How datasets, versions and policies look from outside; all of it is public or the caller's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from domains.catalog import queries
+from domains.catalog.lifecycle import DatasetStatus, VersionStatus
+from domains.catalog.models import AccessPolicy, BoundSource, Dataset, DatasetVersion
+from domains.ledger import queries as books
+from domains.projects import queries as projects
+from portal.api.shapes import BalanceOut, PersonShort, ProjectShort
+from privacy.loss import epsilon_of
+from privacy.schema import Kind, decimal_text
+
+
+class AreaShort(serializers.Serializer[Any]):
+    """A research area as a reference."""
+
+    slug = serializers.CharField()
+    name = serializers.CharField()
+
+
+class PopulationShort(serializers.Serializer[Any]):
+    """A population as a reference."""
+
+    id = serializers.CharField(source="pk")
+    name = serializers.CharField()
+    unit_label = serializers.CharField()
+
+
+class ColumnOut(serializers.Serializer[Any]):
+    """A declared column; numbers are exact decimal texts."""
+
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(choices=[kind.value for kind in Kind])
+    description = serializers.CharField()
+    lower = serializers.SerializerMethodField()
+    upper = serializers.SerializerMethodField()
+    step = serializers.SerializerMethodField(help_text="The grid on which sums are made.")
+    codes = serializers.JSONField(help_text="The public code list: texts or whole numbers.")
+    missing = serializers.ListField(
+        child=serializers.CharField(), help_text="Raw values that mean “not known”."
+    )
+    nullable = serializers.BooleanField()
+    source = serializers.ChoiceField(
+        choices=BoundSource.choices, help_text="Where bounds and codes come from."
+    )
+
+    def get_lower(self, column: Any) -> str | None:
+        return None if column.lower is None else decimal_text(column.lower)
+
+    def get_upper(self, column: Any) -> str | None:
+        return None if column.upper is None else decimal_text(column.upper)
+
+    def get_step(self, column: Any) -> str:
+        return decimal_text(column.step)
+
+
+class VersionShort(serializers.Serializer[Any]):
+    """A version as a line of a list."""
+
+    number = serializers.IntegerField()
+    status = serializers.ChoiceField(choices=VersionStatus.values)
+    published_at = serializers.DateTimeField(allow_null=True)
+    declared_rows = serializers.IntegerField(allow_null=True, help_text="The size its owner publishes.")
+
+
+class VersionOut(VersionShort):
+    """A version with its declared schema; nothing here was measured from the data."""
+
+    unit_column = serializers.CharField(
+        allow_blank=True, help_text="Empty where one row is one privacy unit."
+    )
+    max_groups = serializers.IntegerField(
+        help_text="In how many groups of an answer one unit counts at most."
+    )
+    max_rows = serializers.IntegerField(help_text="How many rows of one unit count in a group at most.")
+    max_units = serializers.IntegerField(help_text="A public bound on how many units there are.")
+    columns = ColumnOut(many=True)
+    mock_origin = serializers.CharField(
+        source="get_mock_origin_display", help_text="How the mock data came about."
+    )
+
+
+class DatasetOut(serializers.Serializer[Any]):
+    """A dataset as a line of the catalogue."""
+
+    slug = serializers.CharField()
+    title = serializers.CharField()
+    summary = serializers.CharField()
+    status = serializers.ChoiceField(choices=DatasetStatus.values)
+    area = AreaShort()
+    population = PopulationShort()
+    licence = serializers.CharField()
+    current = VersionShort(allow_null=True, help_text="The version that can be asked; null before the first.")
+
+
+class AskGrantOut(serializers.Serializer[Any]):
+    """A grant under which the caller may ask."""
+
+    id = serializers.CharField(source="pk")
+    project = ProjectShort()
+
+
+class AskOut(serializers.Serializer[Any]):
+    """How to ask this dataset."""
+
+    table = serializers.CharField(help_text="Its name in SQL.")
+    grants = AskGrantOut(many=True, help_text="Empty: propose a project first.")
+
+
+class DatasetDetailOut(DatasetOut):
+    """A dataset with its schema, its budget and how to ask."""
+
+    provenance = serializers.CharField()
+    tick = serializers.CharField(help_text="Seconds to which every time told outside is rounded.")
+    version = serializers.SerializerMethodField(help_text="The version that can be asked, with its schema.")
+    has_mock = serializers.SerializerMethodField()
+    budget = serializers.SerializerMethodField(help_text="The dataset's cap; null before it is published.")
+    roles = serializers.SerializerMethodField(help_text="What the caller is here, such as dataset_owner.")
+    ask = serializers.SerializerMethodField()
+
+    @extend_schema_field(VersionOut(allow_null=True))
+    def get_version(self, dataset: Dataset) -> Any:
+        return None if dataset.current is None else VersionOut(dataset.current).data
+
+    def get_has_mock(self, dataset: Dataset) -> bool:
+        return queries.mock_version(dataset) is not None
+
+    @extend_schema_field(BalanceOut(allow_null=True))
+    def get_budget(self, dataset: Dataset) -> Any:
+        balance = books.dataset_balance(dataset)
+        return None if balance is None else BalanceOut(balance).data
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_roles(self, dataset: Dataset) -> list[str]:
+        return sorted(role.value for role in dataset.roles_of(self.context["user"]))
+
+    @extend_schema_field(AskOut)
+    def get_ask(self, dataset: Dataset) -> Any:
+        grants = projects.grants_of(self.context["user"]).filter(dataset=dataset)
+        return AskOut({"table": dataset.slug.replace("-", "_"), "grants": grants}).data
+
+
+class PolicyOut(serializers.Serializer[Any]):
+    """One version of a dataset's rules for automation; each ε is the least that its ρ implies."""
+
+    number = serializers.IntegerField()
+    auto_rho = serializers.IntegerField(help_text="In units of 1e-12; exact.")
+    auto_rho_per_month = serializers.IntegerField(help_text="In units of 1e-12; exact.")
+    max_rho = serializers.IntegerField(
+        allow_null=True, help_text="In units of 1e-12; exact. Null: no limit here."
+    )
+    auto_epsilon = serializers.SerializerMethodField()
+    auto_epsilon_per_month = serializers.SerializerMethodField()
+    max_epsilon = serializers.SerializerMethodField()
+    allows_unknown_keys = serializers.BooleanField()
+    proposed_by = PersonShort()
+    activated_by = PersonShort(allow_null=True)
+    activated_at = serializers.DateTimeField(allow_null=True)
+    ended_at = serializers.DateTimeField(allow_null=True)
+
+    def get_auto_epsilon(self, policy: AccessPolicy) -> float:
+        return _epsilon(policy, policy.auto_rho)
+
+    def get_auto_epsilon_per_month(self, policy: AccessPolicy) -> float:
+        return _epsilon(policy, policy.auto_rho_per_month)
+
+    def get_max_epsilon(self, policy: AccessPolicy) -> float | None:
+        return None if policy.max_rho is None else _epsilon(policy, policy.max_rho)
+
+
+def _epsilon(policy: AccessPolicy, rho: int) -> float:
+    return epsilon_of(rho, policy.dataset.population.conversion_delta)
+
+
+def detail(dataset: Dataset, user: Any) -> Any:
+    """Return a dataset as its own address shows it to `user`."""
+    return DatasetDetailOut(dataset, context={"user": user}).data
+
+
+def version_out(version: DatasetVersion) -> Any:
+    """Return a version with its columns."""
+    return VersionOut(version).data

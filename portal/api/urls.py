@@ -1,0 +1,51 @@
+"""The addresses of REST API v1, and the one place where every POST takes on its idempotency key."""
+
+from django.urls import path
+from rest_framework.routers import SimpleRouter
+
+from portal.api import (
+    areas,
+    audit,
+    budgets,
+    datasets,
+    docs,
+    grants,
+    people,
+    policies,
+    projects,
+    publishing,
+    queue,
+    requests,
+    results,
+    reviews,
+)
+from portal.api.idempotency import keeping
+
+_RESOURCES = (
+    areas,
+    datasets,
+    publishing,
+    policies,
+    projects,
+    grants,
+    requests,
+    reviews,
+    results,
+    queue,
+    people,
+)
+
+router = SimpleRouter()
+for module in _RESOURCES:
+    for prefix, viewset, basename in module.router.registry:
+        router.register(prefix, keeping(viewset), basename=basename)
+
+urlpatterns = [
+    *router.urls,
+    *people.urlpatterns,
+    *budgets.urlpatterns,
+    *audit.urlpatterns,
+    path("schema/", docs.Schema.as_view(), name="api_schema"),
+    path("docs/", docs.Docs.as_view(url_name="api_schema"), name="api_docs"),
+    path("<path:rest>", docs.Missing.as_view()),
+]
