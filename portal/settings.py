@@ -242,6 +242,18 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "portal.api.openapi.finish",
     ],
+    "ENUM_NAME_OVERRIDES": {  # where two resources have a field of one name with different values
+        "DatasetStatus": "domains.catalog.lifecycle.DatasetStatus.values",
+        "VersionStatus": "domains.catalog.lifecycle.VersionStatus.values",
+        "ProjectStatus": "domains.projects.lifecycle.ProjectStatus.values",
+        "GrantStatus": "domains.projects.lifecycle.GrantStatus.values",
+        "RequestStatus": "domains.requests.lifecycle.Status.values",
+        "UploadStatus": "domains.intake.lifecycle.UploadStatus.values",
+        "ColumnKind": "portal.api.catalog_shapes.KINDS",
+        "SeatRole": "portal.api.areas.SEATS",
+        "StewardRole": "portal.api.datasets.STEWARDS",
+        "MemberRole": "portal.api.projects.MEMBERS",
+    },
 }
 
 # --- Words, times, files --------------------------------------------------------------------------------------

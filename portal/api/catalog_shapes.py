@@ -16,6 +16,8 @@ from portal.api.shapes import BalanceOut, PersonShort, ProjectShort
 from privacy.loss import epsilon_of
 from privacy.schema import Kind, decimal_text
 
+KINDS = [kind.value for kind in Kind]
+
 
 class AreaShort(serializers.Serializer[Any]):
     """A research area as a reference."""
@@ -36,7 +38,7 @@ class ColumnOut(serializers.Serializer[Any]):
     """A declared column; numbers are exact decimal texts."""
 
     name = serializers.CharField()
-    kind = serializers.ChoiceField(choices=[kind.value for kind in Kind])
+    kind = serializers.ChoiceField(choices=KINDS)
     description = serializers.CharField()
     lower = serializers.SerializerMethodField()
     upper = serializers.SerializerMethodField()

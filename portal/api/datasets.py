@@ -60,7 +60,7 @@ class DatasetIn(serializers.Serializer[Any]):
     tick = serializers.DecimalField(max_digits=6, decimal_places=2, default=Decimal("0.25"))
 
 
-class ReasonIn(serializers.Serializer[Any]):
+class StatedReasonIn(serializers.Serializer[Any]):
     """Why; it stands in the log."""
 
     reason = serializers.CharField(max_length=300)
@@ -142,26 +142,28 @@ class Datasets(GenericViewSet[Dataset]):
     def mock_parquet(self, request: Request, slug: str) -> FileResponse:
         return file_of(_mock(slug, request), "parquet")
 
-    @extend_schema(request=ReasonIn, responses=DatasetDetailOut, summary="Stop a dataset at once")
+    @extend_schema(request=StatedReasonIn, responses=DatasetDetailOut, summary="Stop a dataset at once")
     @action(detail=True, methods=["post"])
     def freeze(self, request: Request, slug: str) -> Response:
-        given = valid(ReasonIn, request)
+        given = valid(StatedReasonIn, request)
         actions.freeze(queries.dataset(slug, request.user), **given, by=request.user)
         return shown(slug, request)
 
     @extend_schema(
-        request=ReasonIn, responses=DatasetDetailOut, summary="Let a frozen dataset be asked again"
+        request=StatedReasonIn, responses=DatasetDetailOut, summary="Let a frozen dataset be asked again"
     )
     @action(detail=True, methods=["post"])
     def unfreeze(self, request: Request, slug: str) -> Response:
-        given = valid(ReasonIn, request)
+        given = valid(StatedReasonIn, request)
         actions.unfreeze(queries.dataset(slug, request.user), **given, by=request.user)
         return shown(slug, request)
 
-    @extend_schema(request=ReasonIn, responses=DatasetDetailOut, summary="Take a dataset out of use for good")
+    @extend_schema(
+        request=StatedReasonIn, responses=DatasetDetailOut, summary="Take a dataset out of use for good"
+    )
     @action(detail=True, methods=["post"])
     def withdraw(self, request: Request, slug: str) -> Response:
-        given = valid(ReasonIn, request)
+        given = valid(StatedReasonIn, request)
         actions.withdraw(queries.dataset(slug, request.user), **given, by=request.user)
         return shown(slug, request)
 

@@ -23,7 +23,7 @@ from domains.projects.lifecycle import GrantStatus
 from domains.projects.models import AccessGrant
 from domains.projects.rights import grant_usable
 from portal.api.auth import RecentSignIn
-from portal.api.datasets import ReasonIn
+from portal.api.datasets import StatedReasonIn
 from portal.api.shapes import DatasetShort, PersonShort, ProjectShort, valid
 
 
@@ -40,7 +40,7 @@ class GrantOut(serializers.Serializer[Any]):
     ended_reason = serializers.CharField(allow_blank=True)
 
 
-class CheckOut(serializers.Serializer[Any]):
+class ConditionOut(serializers.Serializer[Any]):
     """One condition, and what to do when it does not hold."""
 
     code = serializers.CharField()
@@ -53,7 +53,7 @@ class UsableOut(serializers.Serializer[Any]):
     """Whether the caller may use a grant now: the same conditions that a worker asks before it runs."""
 
     ok = serializers.BooleanField()
-    checks = CheckOut(many=True)
+    checks = ConditionOut(many=True)
 
 
 class AllocateIn(serializers.Serializer[Any]):
@@ -121,25 +121,25 @@ class Grants(GenericViewSet[AccessGrant]):
         return shown(pk, request)
 
     @extend_schema(
-        request=ReasonIn, responses=GrantOut, summary="End a grant for good, as the dataset's owner"
+        request=StatedReasonIn, responses=GrantOut, summary="End a grant for good, as the dataset's owner"
     )
     @action(detail=True, methods=["post"])
     def revoke(self, request: Request, pk: str) -> Response:
-        given = valid(ReasonIn, request)
+        given = valid(StatedReasonIn, request)
         actions.revoke_grant(queries.grant(pk, request.user), **given, by=request.user)
         return shown(pk, request)
 
-    @extend_schema(request=ReasonIn, responses=GrantOut, summary="Stop a grant at once")
+    @extend_schema(request=StatedReasonIn, responses=GrantOut, summary="Stop a grant at once")
     @action(detail=True, methods=["post"])
     def suspend(self, request: Request, pk: str) -> Response:
-        given = valid(ReasonIn, request)
+        given = valid(StatedReasonIn, request)
         actions.suspend_grant(queries.grant(pk, request.user), **given, by=request.user)
         return shown(pk, request)
 
-    @extend_schema(request=ReasonIn, responses=GrantOut, summary="Let a suspended grant be used again")
+    @extend_schema(request=StatedReasonIn, responses=GrantOut, summary="Let a suspended grant be used again")
     @action(detail=True, methods=["post"], permission_classes=[IsAuthenticated, RecentSignIn])
     def reinstate(self, request: Request, pk: str) -> Response:
-        given = valid(ReasonIn, request)
+        given = valid(StatedReasonIn, request)
         actions.reinstate_grant(queries.grant(pk, request.user), **given, by=request.user)
         return shown(pk, request)
 

@@ -22,16 +22,18 @@ from domains.projects.lifecycle import ProjectStatus
 from domains.projects.models import Project, Vote
 from portal.api.auth import RecentSignIn
 from portal.api.catalog_shapes import AreaShort
-from portal.api.datasets import ReasonIn
+from portal.api.datasets import StatedReasonIn
 from portal.api.grants import GrantOut
 from portal.api.shapes import PersonShort, valid
+
+MEMBERS = (Role.PROJECT_LEAD.value, Role.PROJECT_MEMBER.value)
 
 
 class MemberOut(serializers.Serializer[Any]):
     """Who is on a project now."""
 
     user = PersonShort()
-    role = serializers.ChoiceField(choices=[Role.PROJECT_LEAD.value, Role.PROJECT_MEMBER.value])
+    role = serializers.ChoiceField(choices=MEMBERS)
 
 
 class ProjectReviewOut(serializers.Serializer[Any]):
@@ -202,19 +204,19 @@ class Projects(GenericViewSet[Project]):
         actions.review(queries.project(pk, request.user), **given, by=request.user)
         return shown(pk, request)
 
-    @extend_schema(request=ReasonIn, responses=ProjectDetailOut, summary="Stop a project at once")
+    @extend_schema(request=StatedReasonIn, responses=ProjectDetailOut, summary="Stop a project at once")
     @action(detail=True, methods=["post"])
     def suspend(self, request: Request, pk: str) -> Response:
-        given = valid(ReasonIn, request)
+        given = valid(StatedReasonIn, request)
         actions.suspend(queries.project(pk, request.user), **given, by=request.user)
         return shown(pk, request)
 
     @extend_schema(
-        request=ReasonIn, responses=ProjectDetailOut, summary="Let go on what somebody else stopped"
+        request=StatedReasonIn, responses=ProjectDetailOut, summary="Let go on what somebody else stopped"
     )
     @action(detail=True, methods=["post"], permission_classes=[IsAuthenticated, RecentSignIn])
     def reinstate(self, request: Request, pk: str) -> Response:
-        given = valid(ReasonIn, request)
+        given = valid(StatedReasonIn, request)
         actions.reinstate(queries.project(pk, request.user), **given, by=request.user)
         return shown(pk, request)
 

@@ -23,10 +23,10 @@ from domains.intake import queries as uploads
 from domains.intake.lifecycle import UploadStatus
 from domains.intake.models import Upload, UploadFormat, UploadPurpose
 from portal.api.auth import RecentSignIn
-from portal.api.catalog_shapes import DatasetDetailOut, VersionOut, VersionShort, version_out
-from portal.api.datasets import ReasonIn, file_of, shown
+from portal.api.catalog_shapes import KINDS, DatasetDetailOut, VersionOut, VersionShort, version_out
+from portal.api.datasets import StatedReasonIn, file_of, shown
 from portal.api.shapes import valid
-from privacy.schema import MAX_CODES, MAX_COLUMNS, Kind
+from privacy.schema import MAX_CODES, MAX_COLUMNS
 
 _NUMBER = "versions/(?P<number>[0-9]{1,9})"
 _MOCK = {(200, "text/csv"): OpenApiResponse(OpenApiTypes.BINARY, "Made-up rows of the same schema.")}
@@ -36,7 +36,7 @@ class ColumnIn(serializers.Serializer[Any]):
     """A column as its owner declares it, in public terms."""
 
     name = serializers.CharField(max_length=63)
-    kind = serializers.ChoiceField(choices=[kind.value for kind in Kind])
+    kind = serializers.ChoiceField(choices=KINDS)
     description = serializers.CharField(max_length=200, allow_blank=True, default="")
     lower = serializers.DecimalField(max_digits=24, decimal_places=6, allow_null=True, default=None)
     upper = serializers.DecimalField(max_digits=24, decimal_places=6, allow_null=True, default=None)
@@ -139,11 +139,11 @@ class Versions(GenericViewSet[Dataset]):
         return Response(version_out(queries.version(slug, int(number), request.user)))
 
     @extend_schema(
-        request=ReasonIn, responses=VersionOut, summary="Retire a version that a newer one replaces"
+        request=StatedReasonIn, responses=VersionOut, summary="Retire a version that a newer one replaces"
     )
     @action(detail=True, methods=["post"], url_path=f"{_NUMBER}/retire")
     def retire(self, request: Request, slug: str, number: str) -> Response:
-        given = valid(ReasonIn, request)
+        given = valid(StatedReasonIn, request)
         version = queries.version(slug, int(number), request.user)
         actions.retire(version, **given, by=request.user)
         return Response(version_out(version))
