@@ -24,8 +24,9 @@ from domains.people.models import User
 from domains.projects.models import AccessGrant
 from tests import make
 
-FOLDERS = ("DATA_DIR", "STAGING_DIR", "KEY_DIR", "WITNESS_DIR", "RUN_DIR")
+FOLDERS = ("DATA_DIR", "MOCK_DIR", "STAGING_DIR", "KEY_DIR", "WITNESS_DIR", "RUN_DIR")
 QUICK = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+TICK = "0.5"  # seconds; roomier than `make`'s own, so that a busy machine does not burn an answer
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ def made(home: Path) -> Iterator[World]:
     with override_settings(HOME=home, PASSWORD_HASHERS=QUICK, **folders(home)):
         for folder in FOLDERS:
             Path(getattr(settings, folder)).mkdir(parents=True, mode=0o700)
+        make.dataset(tick=TICK)
         grant = make.grant()
         tokens = {name: make.token(user) for name, user in make.cast().items()}
     try:
