@@ -51,8 +51,8 @@ format: $(DEV_PINS)  ## Let ruff repair what it can
 prove: $(DEV_PINS)  ## The long counts: audits over many runs, kill -9 loops, races
 	$(PY) -m pytest -n $(WORKERS) --dist loadfile -m prove --durations 15
 
-bench: $(DEV_PINS)  ## Benchmarks; figures and ratios of one run on this machine (tests/bench/README.md)
-	@set -e; for script in tests/bench/bench_*.py; do echo "== $$script"; PYTHONPATH=.:client $(PY) $$script; done
+bench: $(DEV_PINS)  ## Benchmarks: figures and ratios of one run on this machine (BENCH=--large for more; tests/bench/README.md)
+	@set -e; for script in tests/bench/bench_*.py; do echo "== $$script"; PYTHONPATH=.:client $(PY) $$script $(BENCH); done
 
 reference: $(RUN_PINS)  ## Write docs/reference/ anew from the code
 	$(PY) manage.py reference_docs
