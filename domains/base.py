@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar, Never
 
 from django.db import models
@@ -42,6 +44,11 @@ class AppendOnly(Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> Never:
         raise IllegalMove(f"{type(self).__name__} is append-only: rows are never deleted.")
+
+
+def coarse(moment: datetime, tick: float) -> datetime:
+    """Return the last whole `tick` (seconds since the epoch) not after `moment`: how times are told outward."""
+    return datetime.fromtimestamp(math.floor(moment.timestamp() / tick) * tick, tz=moment.tzinfo)
 
 
 def paired(name: str, model: str) -> CheckConstraint:

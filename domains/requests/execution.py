@@ -64,9 +64,16 @@ def run_query(claim: Claim) -> None:
             stand_down(analysis, claim, failure.code)
 
 
+_ENGINE_KEYS = ("plan", "table", "loss", "tick", "declared_rows")
+
+
 def _child(claim: Claim, seconds: float) -> Child:
     """Return the child process that will compute this job, given up as soon as the claim is lost."""
-    return Child("query", claim.job.spec, memory_mb=settings.JOB_MEMORY_MB, seconds=seconds, lost=claim.lost)
+    spec = {key: claim.job.spec[key] for key in _ENGINE_KEYS} | {
+        "memory_mb": settings.JOB_MEMORY_MB * 3 // 5,  # the database's share of the child's address space
+        "threads": settings.JOB_THREADS,
+    }
+    return Child("query", spec, memory_mb=settings.JOB_MEMORY_MB, seconds=seconds, lost=claim.lost)
 
 
 def _analysis(claim: Claim) -> AnalysisRequest:
@@ -160,7 +167,7 @@ def conclude(analysis: AnalysisRequest, claim: Claim, sha256: str) -> None:
     checkpoints.witness()
     with transaction.atomic(durable=True):
         jobs.finish(claim, JobStatus.SUCCEEDED)
-        releases.conclude(analysis, charge_id=claim.job.charge_id, sha256=sha256)
+        releases.conclude(analysis, charge_id=claim.job.charge_id, sha256=sha256, at=claim.job.due_at)
 
 
 def fail(analysis: AnalysisRequest, claim: Claim, status: JobStatus) -> None:

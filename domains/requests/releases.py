@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -12,7 +13,7 @@ from domains.audit.checkpoints import witness
 from domains.audit.events import Event
 from domains.audit.receipts import receipt as audit_receipt
 from domains.audit.recorder import record
-from domains.base import move
+from domains.base import coarse, move
 from domains.errors import IllegalMove, InvalidInput, NotFound
 from domains.ledger import queries as books
 from domains.notices.outbox import tell
@@ -34,15 +35,15 @@ class Result:
     payload: bytes
 
 
-def conclude(analysis: AnalysisRequest, *, charge_id: str, sha256: str) -> Release:
-    """Quarantine an answer and, if every right still holds, release it.
+def conclude(analysis: AnalysisRequest, *, charge_id: str, sha256: str, at: datetime) -> Release:
+    """Quarantine an answer and, if every right still holds, release it as of its deadline `at`.
 
     Called inside the finishing transaction, after `witness()` has put the checkpoint that covers the charge
     on disk outside the database: only what is already durable may be witnessed.
     """
     release = Release.objects.create(analysis=analysis, charge_id=charge_id, sha256=sha256)
     if grant_usable(analysis.grant, analysis.author, timezone.now()).ok:
-        return _let_out(release, actor="system", person=None)
+        return _let_out(release, actor="system", person=None, at=at)
     move(release, ReleaseStatus.AWAITING_REVIEW)
     record(Event.RELEASE_HELD, by="system", on=release, analysis=analysis.pk, sha256=sha256)
     owners = [row.user for row in analysis.dataset.stewards.filter(ended_at=None).select_related("user")]
@@ -51,13 +52,14 @@ def conclude(analysis: AnalysisRequest, *, charge_id: str, sha256: str) -> Relea
     return release
 
 
-def _let_out(release: Release, *, actor: User | str, person: User | None) -> Release:
+def _let_out(release: Release, *, actor: User | str, person: User | None, at: datetime) -> Release:
+    """Record a release and tell the author; `at` is what outsiders see, a whole tick of the dataset."""
     analysis = release.analysis
-    at = analysis.job.due_at if analysis.job is not None and person is None else timezone.now()
     index = record(
         Event.RESULT_RELEASED,
         by=actor,
         on=release,
+        at=at,
         analysis=analysis.pk,
         revision=analysis.revision.sha256,
         sha256=release.sha256,
@@ -76,7 +78,11 @@ def release_repeat(analysis: AnalysisRequest, earlier: Release) -> Release:
     release = Release.objects.create(
         analysis=analysis, charge_id=earlier.charge_id, sha256=earlier.sha256, is_repeat=True
     )
-    return _let_out(release, actor="system", person=None)
+    return _let_out(release, actor="system", person=None, at=_now(analysis))
+
+
+def _now(analysis: AnalysisRequest) -> datetime:
+    return coarse(timezone.now(), float(analysis.dataset.tick))
 
 
 def repeatable(repeat_key: str) -> Release | None:
@@ -104,7 +110,7 @@ def _release_held(release: Release, sha256: str, by: User) -> None:
         raise IllegalMove("These are not the bytes that you looked at.", code="stale")
     if release.status != ReleaseStatus.AWAITING_REVIEW:
         raise IllegalMove(f"This release is {release.state.label.lower()}.")
-    _let_out(release, actor=by, person=by)
+    _let_out(release, actor=by, person=by, at=_now(release.analysis))
 
 
 @transaction.atomic(durable=True)

@@ -73,7 +73,9 @@ def rescue(analysis: AnalysisRequest) -> bool:
         return False
     witness()
     with transaction.atomic(durable=True):
-        releases.conclude(analysis, charge_id=analysis.job.charge_id, sha256=payload_sha256)
+        releases.conclude(
+            analysis, charge_id=analysis.job.charge_id, sha256=payload_sha256, at=analysis.job.due_at
+        )
     return True
 
 

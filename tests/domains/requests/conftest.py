@@ -1,15 +1,19 @@
+"""Requests begin where a grant is: the node is made once a file, and each test rolls back what it did."""
+
 import pytest
 
-from tests import make
+from tests.world import World, built, node
+
+__all__ = ["built", "node"]
 
 
 @pytest.fixture
-def cast(transactional_db):
-    """The six people, on a database where actions really commit."""
-    return make.cast()
+def cast(node: World):
+    """The six people."""
+    return {name: node.user(name) for name in ("ada", "alice", "rita", "sam", "theo", "charlie")}
 
 
 @pytest.fixture
-def grant(cast):
+def grant(node: World, cast):
     """Sam's approved project with ε = 1 on SUPPORT2."""
-    return make.grant()
+    return node.access()

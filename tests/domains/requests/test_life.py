@@ -33,7 +33,7 @@ def left(grant, person):
 def test_a_question_is_asked_approved_computed_charged_and_released(cast, grant):
     analysis = make.answered(on=grant)
     result = releases.result(analysis, by=cast["sam"])
-    assert [row[0] for row in result.answer.rows] == ["female", "male"]
+    assert [row[0] for row in result.answer.rows] == ["female", "male", None]
     assert result.release.status == ReleaseStatus.RELEASED
     assert progress(analysis, timezone.now()).code == "released"
     cost = analysis.revision.rho
@@ -82,7 +82,7 @@ def test_an_epsilon_that_is_not_a_positive_number_is_refused_with_a_remedy(bad):
 
 
 def test_the_author_cannot_decide_and_no_one_ever_on_the_project_can(cast, grant):
-    projects.add_member(grant.project, cast["charlie"], by=cast["sam"])
+    projects.add_member(grant.project, cast["charlie"], by=cast["rita"])
     analysis = make.request(Status.IN_REVIEW, on=grant)
     for name in ("sam", "charlie"):
         with pytest.raises(NotAllowed):
@@ -295,5 +295,7 @@ def test_a_mock_run_is_free_and_its_result_is_the_authors(cast, grant):
     analysis = make.request(Status.READY, on=grant)
     actions.run_on_mock(analysis, by=cast["sam"])
     make.run_jobs()
-    assert jobs.result(reload(analysis).mock_job)
+    job = reload(analysis).mock_job
+    assert job.status == JobStatus.SUCCEEDED, job.status_code
+    assert jobs.result(job)
     assert all((reserved, spent) == (0, 0) for _, reserved, spent in left(grant, cast["sam"]).values())
