@@ -57,10 +57,15 @@ def _events() -> Iterator[str]:
 
 
 def _columns_match(row: AuditEvent) -> bool:
-    value = body(row)
-    said = (value["index"], value["event"], value["actor"], value["subject_type"], value["subject"])
+    try:
+        value = body(row)
+    except ValueError:
+        return False
+    said = tuple(value.get(name) for name in ("index", "event", "actor", "subject_type", "subject"))
     stamp = row.at.isoformat(timespec="microseconds").replace("+00:00", "Z")
-    return said == (row.index, row.event, row.actor, row.subject_type, row.subject) and value["at"] == stamp
+    return (
+        said == (row.index, row.event, row.actor, row.subject_type, row.subject) and value.get("at") == stamp
+    )
 
 
 def _head() -> Iterator[str]:
