@@ -82,7 +82,7 @@ def draft_dataset(given: Cast, slug: str = "support2", *, by: User | None = None
     return dataset
 
 
-def published(dataset: Dataset) -> DatasetVersion:
+def published(dataset: Dataset, *, mock_origin: str = "generated") -> DatasetVersion:
     """Publish a dataset's draft as intake leaves it, without a file: these tests are not about bytes."""
     version = dataset.versions.get(status=VersionStatus.DRAFT)
     by, now = dataset.created_by, timezone.now()
@@ -90,7 +90,7 @@ def published(dataset: Dataset) -> DatasetVersion:
         status=VersionStatus.PUBLISHED,
         sha256="a" * 64,
         mock_sha256="b" * 64,
-        mock_origin="generated",
+        mock_origin=mock_origin,
         attested_at=now, attested_by=by, published_at=now, published_by=by,
     )
     Dataset.objects.filter(pk=dataset.pk).update(status=DatasetStatus.PUBLISHED)

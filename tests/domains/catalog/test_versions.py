@@ -10,7 +10,7 @@ from domains.audit.models import AuditEvent
 from domains.catalog import actions
 from domains.catalog.models import Column, DatasetVersion
 from domains.catalog.versions import schema_sha256
-from domains.errors import IllegalMove, InvalidInput, NotAllowed
+from domains.errors import IllegalMove, InvalidInput, NotAllowed, NotFound
 from privacy.schema import Kind
 from tests import cast
 
@@ -188,26 +188,43 @@ def test_an_older_version_retires_and_the_newest_does_not():
 
 
 def uploaded_mock(given: cast.Cast) -> DatasetVersion:
-    version = cast.published(cast.draft_dataset(given))
-    DatasetVersion.objects.filter(pk=version.pk).update(mock_origin="uploaded")
-    return DatasetVersion.objects.get(pk=version.pk)
+    version = cast.draft_dataset(given).versions.get()
+    DatasetVersion.objects.filter(pk=version.pk).update(mock_origin="uploaded", mock_sha256="b" * 64)
+    return DatasetVersion.objects.select_related("dataset").get(pk=version.pk)
 
 
 def test_an_uploaded_mock_needs_a_second_person():
     from domains.catalog import queries
 
     given = cast.cast()
-    version = uploaded_mock(given)
-    assert queries.mock_version(version.dataset) is None
+    with pytest.raises(NotFound):
+        queries.version(uploaded_mock(given).dataset.slug, 1, given.sam)
+    version = queries.version("support2", 1, given.rita)  # the draft is open to her, for this alone
+    assert queries.mock_of("support2", 1, given.rita) == version
     assert [v.pk for v in queries.mocks_waiting(given.rita)] == [version.pk]
     assert not queries.mocks_waiting(given.alice).exists()
     for user in (given.alice, given.sam, given.ada):
-        with pytest.raises(NotAllowed):
+        with pytest.raises((NotAllowed, NotFound)):
             actions.approve_mock(version, by=user)
     actions.approve_mock(version, by=given.rita)
-    assert queries.mock_version(queries.dataset("support2", given.sam)) == version
+    assert version.mock_approved_by == given.rita
     with pytest.raises(IllegalMove):
         actions.approve_mock(version, by=given.rita)
+    with pytest.raises(NotFound):
+        queries.dataset("support2", given.rita)
+
+
+def test_a_mock_is_out_with_its_version_and_an_uploaded_one_only_once_approved():
+    from domains.catalog import queries
+
+    given = cast.cast()
+    version = uploaded_mock(given)
+    with pytest.raises(NotFound):
+        queries.mock_of("support2", 1, given.sam)
+    actions.approve_mock(version, by=given.rita)
+    cast.published(version.dataset, mock_origin="uploaded")
+    assert queries.mock_version(queries.dataset("support2", given.sam)) == version
+    assert queries.mock_of("support2", 1, given.sam) == version
 
 
 def test_an_owner_who_also_reviews_the_area_is_not_the_second_person():
@@ -250,8 +267,10 @@ def test_the_database_lets_nothing_incomplete_be_published(missing: str):
     complete = {
         "status": "published",
         "sha256": "a" * 64,
-        "attested_at": version.created_at, "attested_by": given.alice,
-        "published_at": version.created_at, "published_by": given.alice,
+        "attested_at": version.created_at,
+        "attested_by": given.alice,
+        "published_at": version.created_at,
+        "published_by": given.alice,
     }
     lacking = complete | {"sha256": ""} if missing == "sha256" else complete
     if missing != "sha256":
