@@ -101,13 +101,13 @@ def _bar_text(share: dict[str, float], *, has_request: bool) -> str:
 
 
 def _percent(share: float) -> str:
-    """Return a share for people: whole percents, and never 0 % for something."""
+    """Return a share for people: percents with a digit where it matters, and never 0 % for something."""
     if not math.isfinite(share):
-        return "over 999 %"
+        return "over 999 %"
     percent = share * 100
-    if 0 < percent < 1:
-        return "under 1 %"
-    return f"{percent:.0f} %"
+    if 0 < percent < 0.1:
+        return "under 0.1 %"
+    return f"{percent:.1f} %" if 0 < percent < 10 else f"{percent:.0f} %"
 
 
 # --- Results ----------------------------------------------------------------------------------------------------
@@ -246,6 +246,8 @@ def number(value: float | None) -> str:
         return "–"
     if not math.isfinite(value):
         return str(value)
+    if value < 0:
+        return f"−{number(-value)}"
     size = abs(value)
     if value == int(value) and size < 1e15:
         return f"{int(value):,}"

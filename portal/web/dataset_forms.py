@@ -144,10 +144,16 @@ class ColumnForm(forms.Form):
     step = forms.DecimalField(
         required=False, min_value=Decimal("0.000001"), decimal_places=6, widget=_short(inputmode="decimal")
     )
-    codes = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": "2"}))
-    missing = forms.CharField(required=False)
+    codes = forms.CharField(
+        required=False, widget=forms.Textarea(attrs={"rows": "1", "placeholder": "codes"})
+    )
+    missing = forms.CharField(
+        required=False, widget=forms.TextInput(attrs={"placeholder": "missing, such as -9"})
+    )
     source = forms.ChoiceField(required=False, choices=[("", "–"), *BoundSource.choices])
-    description = forms.CharField(required=False, max_length=200)
+    description = forms.CharField(
+        required=False, max_length=200, widget=forms.TextInput(attrs={"placeholder": "description"})
+    )
 
     def value(self) -> dict[str, Any]:
         """Return the column as the catalogue's action takes it."""

@@ -53,7 +53,7 @@ class CommentForm(forms.Form):
 class VoteForm(forms.Form):
     """A vote with its reason."""
 
-    vote = forms.ChoiceField(label="Your decision", choices=Vote.choices, widget=forms.RadioSelect)
+    vote = forms.ChoiceField(label="What do you decide?", choices=Vote.choices, widget=forms.RadioSelect)
     reason = forms.CharField(
         required=False,
         max_length=2000,
@@ -166,7 +166,7 @@ class AllocateForm(forms.Form):
         max_digits=9,
         decimal_places=6,
         widget=forms.TextInput(attrs={"inputmode": "decimal", "class": "form-short"}),
-        help_text="Caps what one person may spend on this dataset. Left empty, the project's budget is the cap.",
+        help_text="Caps what one person may spend on this dataset. Left empty, the dataset's own cap is theirs too.",
     )
     valid_days = forms.IntegerField(
         label="Valid for (days)",

@@ -133,12 +133,14 @@ class Shown:
 
     row: Upload
     is_moving: bool
+    can_make: bool
     reason: str
 
 
 def shown_upload(row: Upload) -> Shown:
     """Return an upload with its reason in words."""
-    return Shown(row, row.status in MOVING, uploads.reason(row))
+    can_make = row.status == UploadStatus.READY and row.version.columns.exists()
+    return Shown(row, row.status in MOVING, can_make, uploads.reason(row))
 
 
 @require_GET

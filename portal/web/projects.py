@@ -111,6 +111,7 @@ def _page(request: HttpRequest, project: Project, form: ProjectReviewForm | None
     is_member = any(row.user_id == user.pk for row in members)
     usable = grants_usable(rows, user, now) if is_member else {}
     may_edit = allows(user, Permission.PROJECT_EDIT, on=project)
+    may_stop = allows(user, Permission.PROJECT_SUSPEND, on=project)
     is_fresh = form is None
     values = {
         "project": project,
@@ -122,7 +123,8 @@ def _page(request: HttpRequest, project: Project, form: ProjectReviewForm | None
         "may_review": queries.may_review(project, user),
         "may_close": allows(user, Permission.PROJECT_CLOSE, on=project)
         and project.status in {ProjectStatus.APPROVED, ProjectStatus.SUSPENDED},
-        "may_suspend": allows(user, Permission.PROJECT_SUSPEND, on=project),
+        "may_suspend": may_stop and project.status == ProjectStatus.APPROVED,
+        "may_reinstate": may_stop and project.status == ProjectStatus.SUSPENDED,
         "may_add": _may_add(project, user),
         "review_form": ProjectReviewForm(initial={"version": project.version}) if form is None else form,
         "member_form": MemberForm(),
