@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from domains.people.actions import label
-from domains.people.permissions import NODE_ROLES, TABLE, Permission, Role
+from domains.people.permissions import NODE_ROLES, TABLE, Permission, Role, label
 from domains.people.scopes import DECIDING
 
 

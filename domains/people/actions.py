@@ -17,7 +17,7 @@ from domains.audit.recorder import record
 from domains.errors import IllegalMove, InvalidInput, NotAllowed, NotFound
 from domains.notices.outbox import tell
 from domains.people.models import ApiToken, Invitation, Membership, User
-from domains.people.permissions import NODE_ROLES, Permission, Role, allows, require
+from domains.people.permissions import NODE_ROLES, Permission, Role, allows, label, require
 from domains.people.tokens import digest, make
 
 INVITATION_DAYS = 7
@@ -277,8 +277,3 @@ def node_role(role: Role | str) -> Role:
     if role not in {known.value for known in NODE_ROLES}:
         raise InvalidInput("There is no such role.", code="role_invalid")
     return Role(role)
-
-
-def label(role: Role | str) -> str:
-    """Name a role in words: `data scientist` for `scientist`."""
-    return {"scientist": "data scientist", "owner": "data owner"}.get(str(role), str(role).replace("_", " "))

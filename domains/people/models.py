@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from domains.base import Model, paired
-from domains.people.permissions import NODE_ROLES, Permission, Role
+from domains.people.permissions import NODE_ROLES, Permission, Role, label
 
 
 class UserManager(BaseUserManager["User"]):
@@ -115,7 +115,12 @@ class Membership(Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.user} as {self.role}"
+        return f"{self.user} as {self.role_label}"
+
+    @property
+    def role_label(self) -> str:
+        """The role in words."""
+        return label(self.role)
 
 
 class Invitation(Model):
@@ -153,7 +158,12 @@ class Invitation(Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.email} as {self.role}"
+        return f"{self.email} as {self.role_label}"
+
+    @property
+    def role_label(self) -> str:
+        """The role in words."""
+        return label(self.role)
 
 
 class ApiToken(Model):

@@ -28,6 +28,11 @@ class Role(StrEnum):
     AUTHOR = "author"
 
 
+def label(role: Role | str) -> str:
+    """Name a role in words: `data scientist` for `scientist`."""
+    return {"scientist": "data scientist", "owner": "data owner"}.get(str(role), str(role).replace("_", " "))
+
+
 NODE_ROLES = (Role.SCIENTIST, Role.OWNER, Role.REVIEWER, Role.ADMINISTRATOR, Role.AUDITOR)
 
 

@@ -10,6 +10,7 @@ from django.urls import path
 from django.views.decorators.http import require_POST
 
 from domains.people import actions, queries, scopes
+from domains.people.permissions import label
 from portal.web.access import recent_sign_in
 from portal.web.pages import act, attempt
 
@@ -32,7 +33,7 @@ class TokenForm(forms.Form):
     days = forms.ChoiceField(label="Ends after", choices=LIVES, initial="90")
     usual = forms.MultipleChoiceField(
         label="It may",
-        required=False,
+        error_messages={"required": "Choose at least one thing that it may do."},
         choices=[(group.key, group.label) for group in scopes.GROUPS if not group.is_deciding],
         widget=forms.CheckboxSelectMultiple,
     )
@@ -56,7 +57,7 @@ def account(request: HttpRequest) -> HttpResponse:
     kinds = set(Authenticator.objects.filter(user=user).values_list("type", flat=True))
     context = {
         "form": form,
-        "roles": [actions.label(role) for role in sorted(user.node_roles)],
+        "roles": [label(role) for role in sorted(user.node_roles)],
         "has_totp": Authenticator.Type.TOTP in kinds,
         "has_codes": Authenticator.Type.RECOVERY_CODES in kinds,
     }

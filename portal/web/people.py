@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 
 from domains.people import actions, queries
 from domains.people.models import User
-from domains.people.permissions import NODE_ROLES, Permission, Role, allows
+from domains.people.permissions import NODE_ROLES, Permission, Role, allows, label
 from portal.web.access import open_to_all, recent_sign_in
 from portal.web.pages import act, attempt, page_of
 
@@ -22,7 +22,7 @@ MEANING = {
     Role.ADMINISTRATOR: "manages people and allocates budgets, decides nothing about data",
     Role.AUDITOR: "reads the trail",
 }
-ROLE_CHOICES = [(role.value, f"{actions.label(role).capitalize()}: {MEANING[role]}") for role in NODE_ROLES]
+ROLE_CHOICES = [(role.value, f"{label(role).capitalize()}: {MEANING[role]}") for role in NODE_ROLES]
 
 
 class InviteForm(forms.Form):
@@ -55,7 +55,7 @@ def people(request: HttpRequest) -> HttpResponse:
         "page": page_of(request, found),
         "search": search,
         "role": role,
-        "roles": [(known.value, actions.label(known)) for known in NODE_ROLES],
+        "roles": [(known.value, label(known)) for known in NODE_ROLES],
         "manages": manages,
         "invitations": queries.invitations(request.user) if manages else [],
     }
@@ -104,7 +104,7 @@ def invitation(request: HttpRequest, secret: str) -> HttpResponse:
         if done:
             messages.success(request, "Your account is ready. Sign in with your e-mail address and password.")
             return redirect("account_login")
-    context = {"form": form, "invitation": found, "role": actions.label(found.role)}
+    context = {"form": form, "invitation": found, "role": label(found.role)}
     return render(request, "people/accept.html", context, status=422 if form.errors else 200)
 
 
@@ -115,8 +115,8 @@ def person(request: HttpRequest, pk: str) -> HttpResponse:
     held = sorted(found.node_roles)
     context = {
         "person": found,
-        "held": [(role.value, actions.label(role), MEANING[role]) for role in held],
-        "free": [(role.value, actions.label(role)) for role in NODE_ROLES if role not in held],
+        "held": [(role.value, label(role), MEANING[role]) for role in held],
+        "free": [(role.value, label(role)) for role in NODE_ROLES if role not in held],
         "manages": manages,
     }
     return render(request, "people/detail.html", context)
@@ -129,7 +129,7 @@ def role_grant(request: HttpRequest, pk: str) -> HttpResponse:
     found, role = _subject(request, pk)
     act(
         request,
-        f"{found.name} has the role {actions.label(role)}.",
+        f"{found.name} has the role {label(role)}.",
         actions.grant_role,
         found,
         role,
@@ -143,7 +143,7 @@ def role_grant(request: HttpRequest, pk: str) -> HttpResponse:
 def role_end(request: HttpRequest, pk: str) -> HttpResponse:
     """End a role."""
     found, role = _subject(request, pk)
-    act(request, f"The role {actions.label(role)} is ended.", actions.end_role, found, role, by=request.user)
+    act(request, f"The role {label(role)} is ended.", actions.end_role, found, role, by=request.user)
     return redirect("person", pk)
 
 

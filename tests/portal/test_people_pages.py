@@ -148,7 +148,7 @@ def test_a_token_is_shown_once_with_what_it_may(sam: User) -> None:
 
 def test_a_token_that_may_nothing_is_refused_in_the_form(sam: User) -> None:
     answer = browser(sam).post("/account/tokens/", {"name": "x", "days": "30"})
-    assert (answer.status_code, "Choose at least one scope" in text(answer)) == (422, True)
+    assert (answer.status_code, "Choose at least one thing" in text(answer)) == (422, True)
 
 
 # --- Notices -------------------------------------------------------------------------------------------------------
