@@ -19,8 +19,6 @@ from gridhouse.values import Json, epsilon_text
 if TYPE_CHECKING:
     import pandas as pd
 
-_LIVE = frozenset({"granted"})
-
 
 class Dataset:
     """A dataset in the node's catalogue. Its rows never leave the node."""
@@ -72,9 +70,8 @@ class Dataset:
 
     def grants(self) -> list[Grant]:
         """Return the live grants under which you may ask it."""
-        rows = self._session.pages("grants/", dataset=self.slug)
-        found = [Grant(self._session, row) for row in rows]
-        return [grant for grant in found if grant.dataset["slug"] == self.slug and grant.status in _LIVE]
+        rows = self._session.pages("grants/", dataset=self.slug, status="granted", mine="true")
+        return [Grant(self._session, row) for row in rows]
 
     def sql(
         self, sql: str, *, epsilon: float | str | Decimal, title: str = "", grant: Grant | str | None = None
@@ -125,9 +122,8 @@ class OwnedDataset(Dataset):
         self._session.post(f"uploads/{self._upload}/conform/")
         made = self._settled({"conforming"}, timeout)
         if made["status"] != "conformed":
-            raise InvalidInput(
-                f"The file does not fit the schema: {made['status_code']}.", fields=made["findings"]
-            )
+            code, why = made["status_code"], made["reason"]
+            raise InvalidInput(f"The file does not fit the schema. {why}", code=code, fields=made["findings"])
         return made
 
     def publish(
@@ -153,9 +149,8 @@ class OwnedDataset(Dataset):
             found: Json = self._session.get(f"uploads/{self._upload}/")
             if found["status"] not in working:
                 if found["status"] == "refused":
-                    raise InvalidInput(
-                        f"The file was refused: {found['status_code']}.", code=found["status_code"]
-                    )
+                    code, why = found["status_code"], found["reason"]
+                    raise InvalidInput(f"The file was not taken. {why}", code=code)
                 return found
             if time.monotonic() > end:
                 raise WaitTimedOut("The worker has not finished with the file yet.")

@@ -119,7 +119,9 @@ class Session:
             if response.is_success:
                 return response
             problem = _problem(response)
-            if response.status_code not in _PASSING:
+            # A repeat may come while the node still works on the first call; its answer is worth waiting for.
+            is_under_way = attempt > 0 and problem.code == "idempotency_in_progress"
+            if response.status_code not in _PASSING and not is_under_way:
                 break
         raise problem
 

@@ -222,3 +222,17 @@ def test_what_is_not_json_is_a_failure_of_the_node(answer):
     session, _ = node(answer)
     with pytest.raises(gridhouse.NodeFailed):
         session.get("me/")
+
+
+def test_a_repeat_waits_for_the_first_call_to_end():
+    under_way = problem(409, "idempotency_in_progress")
+    session, seen = node(httpx.ReadError("cut"), under_way, httpx.Response(201, json={"id": 1}))
+    assert session.post("requests/", {}) == {"id": 1}
+    assert len(seen) == 3
+
+
+def test_the_key_of_another_call_is_not_waited_for():
+    session, seen = node(problem(409, "idempotency_in_progress"))
+    with pytest.raises(gridhouse.IllegalMove):
+        session.post("requests/", {})
+    assert len(seen) == 1

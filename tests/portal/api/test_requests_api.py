@@ -1,6 +1,8 @@
 """Requests over REST: the road of a question, what each refusal says, and that nothing is lost or done twice."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from domains.ledger import protocol
 from domains.ledger import queries as books
@@ -191,19 +193,13 @@ def test_the_queue_holds_what_waits_for_me_alone(call, submitted):
         assert call(name).get("queue/").json()["results"] == []
 
 
-def test_the_queue_costs_the_same_number_of_queries_however_long(
-    node, call, ask, submitted, django_assert_max_num_queries
-):
+def test_the_queue_costs_the_same_number_of_queries_however_long(call, ask, submitted):
     def counted():
-        from django.db import connection
-        from django.test.utils import CaptureQueriesContext
-
-        with CaptureQueriesContext(
-            connection,
-        ) as seen:
+        with CaptureQueriesContext(connection) as seen:
             rows = call("alice").get("queue/").json()["results"]
         return len(rows), len(seen)
 
+    counted()  # the first call of a minute notes when the token was used
     one, few = counted()
     for number in range(4):
         more = ask(title=f"More {number}")
