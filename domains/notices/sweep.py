@@ -81,8 +81,11 @@ def _send(notice: Notice, server: BaseEmailBackend) -> int | None:
     return 1
 
 
-def start() -> bool:
-    """Run `mail` on a thread of its own unless one is running, so that a slow mail server delays no job."""
+def start(now: datetime | None = None) -> bool:
+    """Run `mail` on a thread of its own unless one is running, so that a slow mail server delays no job.
+
+    The sweep that the dispatcher calls every few seconds; `now` is what it passes and is not needed here.
+    """
     if settings.EMAIL_BACKEND.endswith(".dummy.EmailBackend") or not _running.acquire(blocking=False):
         return False
     threading.Thread(target=_run, name="notices-mail", daemon=True).start()

@@ -13,6 +13,7 @@ from django.core.mail.backends.locmem import EmailBackend as LocmemBackend
 from django.db import transaction
 from django.utils import timezone
 
+from domains.jobs import sweeps
 from domains.notices import actions, queries, sweep
 from domains.notices.models import Notice
 from domains.notices.outbox import LONGEST, tell
@@ -166,6 +167,10 @@ def test_without_a_mail_server_nothing_is_read_or_sent(
         assert sweep.start() is False
 
 
+def test_the_worker_sweeps_the_mail() -> None:
+    assert sweep.start in sweeps._registry
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_slow_server_runs_beside_the_caller_and_only_once(
     settings: Any, monkeypatch: pytest.MonkeyPatch
@@ -179,7 +184,7 @@ def test_a_slow_server_runs_beside_the_caller_and_only_once(
         return 0
 
     monkeypatch.setattr(sweep, "mail", slow)
-    assert sweep.start() is True  # returns while the mail waits
+    assert sweep.start(timezone.now()) is True  # returns while the mail waits
     assert sweep.start() is False
     gate.set()
     for thread in threading.enumerate():
