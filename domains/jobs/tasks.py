@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from celery import shared_task
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError
 
 from domains.jobs import actions, handlers
 from domains.jobs.heartbeat import Heartbeat
@@ -16,17 +16,16 @@ log = logging.getLogger(__name__)
 
 @shared_task(name="jobs.run", ignore_result=True)
 def run(job_id: str) -> bool:
-    """Do a job if it can be claimed; False when somebody else has it or it is not due."""
-    close_old_connections()
-    try:
-        claim = actions.claim(job_id)
-        if claim is None:
-            return False
-        with Heartbeat(claim):
-            work(claim)
-        return True
-    finally:
-        close_old_connections()
+    """Do a job if it can be claimed; False when somebody else has it or it is not due.
+
+    Celery closes the thread's database connection before and after each task.
+    """
+    claim = actions.claim(job_id)
+    if claim is None:
+        return False
+    with Heartbeat(claim):
+        work(claim)
+    return True
 
 
 def work(claim: actions.Claim) -> None:
