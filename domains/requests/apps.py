@@ -8,7 +8,7 @@ class RequestsConfig(AppConfig):
     def ready(self) -> None:
         from domains.jobs import handlers, sweeps
         from domains.jobs.models import JobKind
-        from domains.requests import execution, upkeep
+        from domains.requests import execution, triggers, upkeep  # noqa: F401 - triggers registers itself
 
         handlers.register(JobKind.QUERY, execution.run_query)
         handlers.register(JobKind.MOCK_QUERY, execution.run_mock)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from django.conf import settings
@@ -42,6 +43,7 @@ def family() -> dict[str, type[Exception]]:
     return known
 
 
+@cache
 def raised() -> list[Raised]:
     """Return every place in the code that makes an error with a code of its own."""
     known = family()

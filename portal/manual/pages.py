@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from django.conf import settings
@@ -24,8 +25,9 @@ PAGES: dict[str, Callable[[], str]] = {
 }
 
 
+@cache
 def rendered() -> dict[str, str]:
-    """Return each page's file name and full text."""
+    """Return each page's file name and full text; the code does not change while it runs."""
     return {name: NOTE + page().strip() + "\n" for name, page in PAGES.items()}
 
 

@@ -1,10 +1,52 @@
-"""The SQL that can be asked, from the engine's own tables."""
+"""The SQL that can be asked and what is refused, from the engine's own tables."""
 
 from __future__ import annotations
 
-from privacy.query import reference
+from portal.manual.tables import table
+from privacy.query.reference import EXAMPLE, REFUSED, SUPPORTED, Refused
+from privacy.schema import Column
+
+INTRODUCTION = """# SQL
+
+One SELECT over one table. The text is parsed to a plan and never executed; the engine compiles the plan to bounded
+exact integers, adds noise, and does everything else (HAVING, ORDER BY, LIMIT, arithmetic) on noisy figures alone.
+What is not in the first table is refused with a public code, the clause, the reason and what to write instead."""
+TABLE = """## The example table
+
+The examples read `visits`, in which one patient counts in at most {groups} groups with at most {rows} rows in each:"""
 
 
 def page() -> str:
-    """Return the page."""
-    return reference.markdown()
+    """Return the page; each example in it is run by a test of the engine."""
+    unit = EXAMPLE.unit
+    return "\n\n".join(
+        [
+            INTRODUCTION,
+            "## What can be asked",
+            table(
+                ("Form", "What it gives", "Example"),
+                [(f"`{s.name}`", s.words, f"`{s.sql}`") for s in SUPPORTED],
+            ),
+            "## What is refused",
+            table(("Code", "Where", "Why", "Instead", "Example"), [_refused(one) for one in REFUSED]),
+            TABLE.format(groups=unit.max_groups, rows=unit.max_rows),
+            table(("Column", "Kind", "Public bounds or codes"), [_column(one) for one in EXAMPLE.columns]),
+        ]
+    )
+
+
+def _refused(one: Refused) -> tuple[str, ...]:
+    refusal = one.refusal()
+    if refusal is None:
+        raise RuntimeError(f"The example of `{one.code}` is not refused: {one.sql}")
+    example = one.sql if len(one.sql) <= 90 else one.sql[:60].rstrip() + " …"
+    return f"`{one.code}`", refusal.clause, refusal.message, refusal.alternative, f"`{example}`"
+
+
+def _column(column: Column) -> tuple[str, ...]:
+    if column.codes:
+        shown = ", ".join(str(code) for code in column.codes[:4])
+        codes = f"{shown}, … ({len(column.codes)} codes)" if len(column.codes) > 4 else shown
+        return f"`{column.name}`", str(column.kind.value), codes
+    bounds = f"{column.lower} to {column.upper}" if column.lower is not None else "none"
+    return f"`{column.name}`", str(column.kind.value), bounds
