@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from domains.catalog.models import Dataset, Population
+from domains.catalog.models import NEEDS, Dataset, Population
 from domains.errors import NotFound
 from domains.ledger import accounts
 from domains.ledger.models import (
@@ -193,10 +193,10 @@ def _visible(user: User) -> QuerySet[Account]:
     scoped = user.token_scopes is None or Permission.BUDGET_READ in user.token_scopes
     if not (user.is_active and scoped):
         return Account.objects.none()
-    readers = [role.value for role, held in TABLE.items() if Permission.BUDGET_READ in held]
-    seat = {"user": user, "role__in": readers, "ended_at": None}
-    kept = Dataset.objects.filter(**{f"stewards__{name}": value for name, value in seat.items()}).values("pk")
-    own = AccessGrant.objects.filter(**{f"project__members__{name}": value for name, value in seat.items()})
+    readers = {role for role, held in TABLE.items() if Permission.BUDGET_READ in held}
+    stewards = [role.value for role in readers if user.node_roles & NEEDS.get(role, set())]
+    kept = Dataset.objects.filter(_seat("stewards", user, stewards)).values("pk")
+    own = AccessGrant.objects.filter(_seat("project__members", user, [role.value for role in readers]))
     asked = Dataset.objects.filter(pk__in=own.values("dataset")).values("pk")
     tops = Dataset.objects.filter(Q(pk__in=kept) | Q(pk__in=asked))
     return Account.objects.filter(
@@ -207,6 +207,11 @@ def _visible(user: User) -> QuerySet[Account]:
         | Q(scope=Scope.PERSON, dataset__in=kept)
         | Q(scope=Scope.PERSON, person=user)
     )
+
+
+def _seat(path: str, user: User, roles: list[str]) -> Q:
+    """Say that `user` holds one of `roles` now in the rows that `path` leads to."""
+    return Q(**{f"{path}__user": user, f"{path}__role__in": roles, f"{path}__ended_at": None})
 
 
 def open_proposals() -> QuerySet[LimitProposal]:
