@@ -19,7 +19,21 @@ from portal.web import (
     results,
 )
 
-MODULES = (home, catalogue, projects, requests, results, queue, budgets, audit, notices, people, account, accounts, health)
+MODULES = (
+    home,
+    catalogue,
+    projects,
+    requests,
+    results,
+    queue,
+    budgets,
+    audit,
+    notices,
+    people,
+    account,
+    accounts,
+    health,
+)
 
 urlpatterns = [
     *(pattern for module in MODULES for pattern in module.urlpatterns),

@@ -16,11 +16,11 @@ from gridhouse import verify
 
 DATA = Path(__file__).parent / "support2"
 QUESTION = (
-    "SELECT dzgroup, COUNT(*) AS patients, AVG(charges) AS mean_charges "
+    "SELECT dzgroup, COUNT(*) AS patients, AVG(age) AS mean_age "
     "FROM support2 GROUP BY dzgroup ORDER BY dzgroup"
 )
 PENDING = (
-    "SELECT sex, COUNT(*) AS patients, AVG(age) AS mean_age FROM support2 WHERE hospdead = 1 GROUP BY sex"
+    "SELECT sex, COUNT(*) AS patients, AVG(age) AS mean_age FROM support2 WHERE hospdead GROUP BY sex"
 )
 DATASET_EPSILON, GRANT_EPSILON = "3", "1"
 
@@ -57,7 +57,9 @@ def tell(cast: Cast, *, epsilon: str, say: Callable[[str], None]) -> None:
 
 def publish(cast: Cast, say: Callable[[str], None]) -> Any:
     declared = json.loads((DATA / "schema.json").read_text())
-    dataset = cast.alice.create_dataset(**declared["dataset"])
+    dataset = cast.alice.create_dataset(
+        area="intensive-care", population="SUPPORT2 patients", **declared["dataset"]
+    )
     dataset.upload(DATA / "support2.csv.gz")
     dataset.declare(**declared["version"])
     dataset.conform()
@@ -69,10 +71,10 @@ def publish(cast: Cast, say: Callable[[str], None]) -> Any:
 
 def propose(cast: Cast, dataset: Any, say: Callable[[str], None]) -> Any:
     project = cast.sam.propose_project(
-        area=dataset.area,
-        title="What intensive care costs",
-        lay_summary="We ask how hospital charges differ between groups of seriously ill patients.",
-        purpose="Health services research: fair payment for intensive care.",
+        area="intensive-care",
+        title="Who needs intensive care",
+        lay_summary="We ask how many seriously ill patients have each disease, and how old they are.",
+        purpose="Health services research: planning intensive care for an ageing population.",
         datasets=[dataset.slug],
     )
     project.submit()
@@ -89,7 +91,7 @@ def allocate(cast: Cast, project: Any, say: Callable[[str], None]) -> Any:
 
 
 def ask(cast: Cast, grant: Any, epsilon: str, say: Callable[[str], None]) -> Any:
-    query = cast.sam.sql(grant, QUESTION, epsilon=epsilon, title="Charges by disease group")
+    query = cast.sam.sql(grant, QUESTION, epsilon=epsilon, title="Patients and age by disease")
     estimate = query.estimate()
     say(f"4. Sam asks: {QUESTION}")
     say(

@@ -24,7 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         port, once = int(os.environ.get("PORT", "8000")), os.environ.get("ONCE") == "1"
-        epsilon = os.environ.get("DEMO_EPSILON", "0.2")
+        epsilon = os.environ.get("DEMO_EPSILON", "0.5")
         try:
             processes.require_free(port)
             self.play(_fresh_home(), port, once=once, epsilon=epsilon)
@@ -38,6 +38,7 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         self.say("Making the database …")
         processes.run(["migrate", "--verbosity", "0"], env)
+        processes.run(["collectstatic", "--noinput", "--verbosity", "0"], env)
         people = json.loads(processes.run(["demo_people"], env))
         with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
             children = [
