@@ -36,28 +36,39 @@ HIDDEN_FIELDS = {"password", "secret_sha256", "sha256", "data_opened_at", "finis
 MOST_COLUMNS = 8
 
 
-class ReadOnlyAdmin(ModelAdmin):
+def shown_fields(model: type[Model]) -> list[str]:
+    """Return the names of a model's fields that hold neither secrets nor bytes."""
+    return [
+        field.name
+        for field in model._meta.fields
+        if field.name not in HIDDEN_FIELDS and not isinstance(field, BinaryField)
+    ]
+
+
+class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
     """Shows rows and refuses everything else, whoever asks."""
 
     actions = None
     list_per_page = 50
     show_full_result_count = False
 
-    def __init__(self, model: type[Model], admin_site: AdminSite) -> None:
-        shown = [
-            field
-            for field in model._meta.fields
-            if field.name not in HIDDEN_FIELDS and not isinstance(field, BinaryField)
-        ]
-        self.fields = [field.name for field in shown]
-        self.readonly_fields = self.fields
-        self.list_display = [field.name for field in shown if field.get_internal_type() != "TextField"][
-            :MOST_COLUMNS
-        ]
-        self.list_select_related = [
-            field.name for field in shown if isinstance(field, ForeignKey) and field.name in self.list_display
-        ]
-        super().__init__(model, admin_site)
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
+        """Return the names of the fields that may be shown."""
+        return shown_fields(self.model)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        """Return all of them."""
+        return shown_fields(self.model)
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Return the first few that are not long texts."""
+        texts = {field.name for field in self.model._meta.fields if field.get_internal_type() == "TextField"}
+        return [name for name in shown_fields(self.model) if name not in texts][:MOST_COLUMNS]
+
+    def get_list_select_related(self, request: HttpRequest) -> list[str]:
+        """Join what the list names, so that its number of queries is constant."""
+        keys = {field.name for field in self.model._meta.fields if isinstance(field, ForeignKey)}
+        return [name for name in self.get_list_display(request) if name in keys]
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Answer from the permission table."""
@@ -79,7 +90,7 @@ class ReadOnlyAdmin(ModelAdmin):
         """Refuse."""
         return False
 
-    def get_urls(self) -> list[URLPattern | URLResolver]:
+    def get_urls(self) -> list[URLPattern]:
         """Keep the list and the row; the addresses that would write do not exist."""
         kept = ("_changelist", "_change")
         return [url for url in super().get_urls() if url.name is None or url.name.endswith(kept)]

@@ -19,4 +19,4 @@ def signed_in_recently(request: HttpRequest) -> bool:
         return False
     records = get_authentication_records(request, request.user)
     latest = max((record["at"] for record in records), default=0)
-    return time.time() - latest < app_settings.REAUTHENTICATION_TIMEOUT
+    return bool(time.time() - latest < app_settings.REAUTHENTICATION_TIMEOUT)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from django.db.models import Prefetch, Q, QuerySet
+from typing import TypeVar
+
+from django.db.models import Model, Prefetch, Q, QuerySet
 
 from domains.errors import NotFound
 from domains.people.models import ApiToken, Invitation, Membership, User
 from domains.people.permissions import Permission, Role, require
+
+M = TypeVar("M", bound=Model)
 
 
 def rows(user: User, search: str = "", role: str = "") -> QuerySet[User]:
@@ -61,7 +65,7 @@ def token(pk: str, user: User) -> ApiToken:
     return _one(ApiToken.objects.filter(user=user), pk)
 
 
-def _one(among: QuerySet, pk: str):  # type: ignore[no-untyped-def,type-arg]
+def _one(among: QuerySet[M], pk: str) -> M:
     found = among.filter(pk=pk).first()
     if found is None:
         raise NotFound("There is nothing here that you can see.")
