@@ -159,7 +159,7 @@ def test_a_run_on_mock_data_is_free_and_ends_with_an_answer(node, call, ask):
     make.run_jobs()
     found = call("sam").get(f"requests/{key}/mock-result/").json()
     assert found["mock_run"] == "finished"
-    assert len(found["answer"]["rows"]) == 3
+    assert {"female", "male"} <= {row[0] for row in found["answer"]["rows"]}
     assert set(spent(node).values()) == {(0, 0)}
 
 
