@@ -204,7 +204,8 @@ def _query(sql: str, path: str, memory_mb: int, threads: int) -> list[tuple[Any,
         with duckdb.connect(":memory:") as connection:
             for setting in lockdown(path, memory_mb, threads):
                 connection.execute(setting)
-            return connection.execute(sql).fetchall()
+            rows: list[tuple[Any, ...]] = connection.execute(sql).fetchall()
+            return rows
     except duckdb.Error:
         # The engine's own words can quote a row; and `from None` keeps them out of any traceback.
         raise EngineFault("The engine could not compute this answer.") from None

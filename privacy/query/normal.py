@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from privacy.query.plan import Expr
@@ -13,19 +14,27 @@ def normal(expr: Expr) -> Expr:
     args = tuple(normal(arg) for arg in expr.args)
     if expr.op in ("and", "or"):
         flat = [part for arg in args for part in (arg.args if arg.op == expr.op else (arg,))]
-        unique = {part.sort_key(): part for part in flat}
-        ordered = tuple(unique[key] for key in sorted(unique))
+        ordered = _distinct(flat)
         return ordered[0] if len(ordered) == 1 else Expr(expr.op, ordered)
     if expr.op in ("eq", "add", "mul"):
-        return Expr(expr.op, tuple(sorted(args, key=Expr.sort_key)), expr.value)
-    if expr.op == "not" and args[0].op == "not":
-        return args[0].args[0]
-    if expr.op == "neg" and args[0].op == "num" and args[0].value:
-        return Expr("num", value=decimal_text(-Decimal(args[0].value)))
+        return Expr(expr.op, tuple(sorted(args, key=Expr.sort_key)))
     if expr.op == "in":
-        values = {value.sort_key(): value for value in args[1:]}
-        ordered = tuple(values[key] for key in sorted(values))
-        if len(ordered) == 1:
-            return normal(Expr("eq", (args[0], *ordered)))
-        return Expr("in", (args[0], *ordered))
-    return Expr(expr.op, args, expr.value)
+        values = _distinct(args[1:])
+        return normal(Expr("eq", (args[0], *values))) if len(values) == 1 else Expr("in", (args[0], *values))
+    return _negation(expr, args) if expr.op in ("not", "neg") else Expr(expr.op, args, expr.value)
+
+
+def _distinct(parts: Sequence[Expr]) -> tuple[Expr, ...]:
+    """Return `parts` sorted and without repeats."""
+    unique = {part.sort_key(): part for part in parts}
+    return tuple(unique[key] for key in sorted(unique))
+
+
+def _negation(expr: Expr, args: tuple[Expr, ...]) -> Expr:
+    """Return NOT and minus without what cancels."""
+    inner = args[0]
+    if expr.op == "not" and inner.op == "not":
+        return inner.args[0]
+    if expr.op == "neg" and inner.op == "num" and inner.value:
+        return Expr("num", value=decimal_text(-Decimal(inner.value)))
+    return Expr(expr.op, args)

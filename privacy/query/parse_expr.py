@@ -176,7 +176,7 @@ class Translator:
         return None
 
     def _function(self, node: exp.Expression, clause: str) -> Expr | None:
-        """Return BETWEEN, IN, LIKE, IS, CASE and IF."""
+        """Return BETWEEN, IN, IF, LIKE, IS and CASE."""
         if isinstance(node, exp.Between):
             self._only(node, clause, "this", "low", "high")
             middle = self.expr(node.this, clause)
@@ -187,23 +187,22 @@ class Translator:
                 raise refuse.subquery(clause)
             self._only(node, clause, "this", "expressions")
             return Expr("in", tuple(self.expr(arg, clause) for arg in (node.this, *node.expressions)))
-        if isinstance(node, exp.Like):
-            self._only(node, clause, "this", "expression")
-            pattern = node.expression
-            if not isinstance(pattern, exp.Literal) or not pattern.is_string:
-                raise refuse.unknown_function("LIKE without a literal pattern", clause)
-            return Expr("like", (self.expr(node.this, clause),), pattern.this)
-        if isinstance(node, exp.Is):
-            return self._is(node, clause)
-        if isinstance(node, exp.Case):
-            return self._case(node, clause)
         if isinstance(node, exp.If):
             self._only(node, clause, "this", "true", "false")
             parts = (node.this, node.args["true"], node.args.get("false") or exp.Null())
             return Expr("case", tuple(self.expr(part, clause) for part in parts))
-        return None
+        own = {exp.Like: self._like, exp.Is: self._is, exp.Case: self._case}.get(type(node))
+        return None if own is None else own(node, clause)
 
-    def _is(self, node: exp.Is, clause: str) -> Expr:
+    def _like(self, node: exp.Expression, clause: str) -> Expr:
+        """Return LIKE with a literal pattern."""
+        self._only(node, clause, "this", "expression")
+        pattern = node.expression
+        if not isinstance(pattern, exp.Literal) or not pattern.is_string:
+            raise refuse.unknown_function("LIKE without a literal pattern", clause)
+        return Expr("like", (self.expr(node.this, clause),), pattern.this)
+
+    def _is(self, node: exp.Expression, clause: str) -> Expr:
         """Return IS NULL, IS TRUE and IS FALSE."""
         self._only(node, clause, "this", "expression")
         operand, right = self.expr(node.this, clause), node.expression
@@ -213,7 +212,7 @@ class Translator:
             return _known_truth(operand if right.this else Expr("not", (operand,)))
         raise refuse.unknown_function("IS with a value", clause)
 
-    def _case(self, node: exp.Case, clause: str) -> Expr:
+    def _case(self, node: exp.Expression, clause: str) -> Expr:
         """Return CASE with conditions, also where it was written with an operand."""
         self._only(node, clause, "this", "ifs", "default")
         operand = None if node.this is None else self.expr(node.this, clause)

@@ -129,23 +129,8 @@ class Post:
         if expr.op == "num":
             return Estimate(Fraction(expr.value or "0"))
         parts = [self.estimate(arg, group) for arg in expr.args]
-        values = [part.value for part in parts]
-        if any(value is None for value in values):
-            return Estimate(None)
-        known = [value for value in values if value is not None]
-        if expr.op == "neg":
-            return _combined(-known[0], parts, (-1.0,))
-        left, right = known
-        if expr.op in ("add", "sub"):
-            sign = 1 if expr.op == "add" else -1
-            return _combined(left + sign * right, parts, (1.0, float(sign)))
-        if expr.op == "mul":
-            return _combined(left * right, parts, (float(right), float(left)))
-        if expr.op != "div":
-            raise EngineFault("A plan holds an operation that cannot be computed.")
-        if right == 0:
-            return Estimate(None)
-        return _combined(left / right, parts, (float(1 / right), float(-left / right**2)))
+        known = [part.value for part in parts if part.value is not None]
+        return _arithmetic(expr.op, known, parts) if len(known) == len(parts) else Estimate(None)
 
     def _aggregate(self, position: int, group: Group) -> Estimate:
         """Return one aggregate from its noisy integers."""
@@ -155,8 +140,8 @@ class Post:
             return Estimate(total * need.step, {use.total: float(need.step)})
         noisy = group.figures[use.count]
         count = max(1, noisy)
-        middle = Fraction(total, count)
-        inside = min(max(middle, need.low - need.centre), Fraction(need.high - need.centre))
+        low, high = Fraction(need.low - need.centre), Fraction(need.high - need.centre)
+        inside = min(max(Fraction(total, count), low), high)
         return Estimate(
             (inside + need.centre) * need.step,
             {
@@ -202,6 +187,23 @@ class Post:
             value = group.keys[int(expr.value or 0)]
             return value if value is None or isinstance(value, (str, bool)) else Fraction(value)
         return self.estimate(expr, group).value
+
+
+def _arithmetic(op: str, known: Sequence[Fraction], parts: Sequence[Estimate]) -> Estimate:
+    """Return one arithmetic step and its derivatives; a division by zero is unknown."""
+    if op == "neg":
+        return _combined(-known[0], parts, (-1.0,))
+    left, right = known
+    if op == "div":
+        if right == 0:
+            return Estimate(None)
+        return _combined(left / right, parts, (float(1 / right), float(-left / right**2)))
+    if op == "mul":
+        return _combined(left * right, parts, (float(right), float(left)))
+    if op not in ("add", "sub"):
+        raise EngineFault("A plan holds an operation that cannot be computed.")
+    sign = 1 if op == "add" else -1
+    return _combined(left + sign * right, parts, (1.0, float(sign)))
 
 
 def _combined(value: Fraction, parts: Sequence[Estimate], weights: Sequence[float]) -> Estimate:

@@ -79,25 +79,61 @@ SUPPORTED = (
     Supported("SUM(expression)", "a sum of bounded values", "SELECT SUM(cost / 1000) FROM visits"),
     Supported("AVG(expression)", "a mean of bounded values", "SELECT AVG(age) FROM visits"),
     Supported("COUNT_IF(condition)", "rows that meet it", "SELECT COUNT_IF(age >= 65) FROM visits"),
-    Supported("FILTER (WHERE …)", "any of these over some rows", "SELECT AVG(age) FILTER (WHERE died) FROM visits"),
-    Supported("WHERE", "choose rows", "SELECT COUNT(*) FROM visits WHERE sex = 'male' AND age BETWEEN 40 AND 60"),
-    Supported("GROUP BY codes", "every declared code is shown", "SELECT sex, died, COUNT(*) FROM visits GROUP BY 1, 2"),
-    Supported("GROUP BY text", "common names, for some δ", "SELECT diagnosis, COUNT(*) FROM visits GROUP BY diagnosis"),
-    Supported("HAVING", "on noisy figures", "SELECT sex, COUNT(*) AS n FROM visits GROUP BY sex HAVING n > 10"),
     Supported(
-        "ORDER BY, LIMIT", "on noisy figures", "SELECT score, AVG(age) AS a FROM visits GROUP BY score ORDER BY a LIMIT 2"
+        "FILTER (WHERE …)", "any of these over some rows", "SELECT AVG(age) FILTER (WHERE died) FROM visits"
     ),
-    Supported("arithmetic on aggregates", "ratios", "SELECT 100 * COUNT_IF(died) / COUNT(*) AS share FROM visits"),
-    Supported("+ - * /", "a divisor must be kept from 0 by its bounds", "SELECT SUM(cost / GREATEST(age, 1)) FROM visits"),
+    Supported(
+        "WHERE", "choose rows", "SELECT COUNT(*) FROM visits WHERE sex = 'male' AND age BETWEEN 40 AND 60"
+    ),
+    Supported(
+        "GROUP BY codes",
+        "every declared code is shown",
+        "SELECT sex, died, COUNT(*) FROM visits GROUP BY 1, 2",
+    ),
+    Supported(
+        "GROUP BY text",
+        "common names, for some δ",
+        "SELECT diagnosis, COUNT(*) FROM visits GROUP BY diagnosis",
+    ),
+    Supported(
+        "HAVING", "on noisy figures", "SELECT sex, COUNT(*) AS n FROM visits GROUP BY sex HAVING n > 10"
+    ),
+    Supported(
+        "ORDER BY, LIMIT",
+        "on noisy figures",
+        "SELECT score, AVG(age) AS a FROM visits GROUP BY score ORDER BY a LIMIT 2",
+    ),
+    Supported(
+        "arithmetic on aggregates", "ratios", "SELECT 100 * COUNT_IF(died) / COUNT(*) AS share FROM visits"
+    ),
+    Supported(
+        "+ - * /",
+        "a divisor must be kept from 0 by its bounds",
+        "SELECT SUM(cost / GREATEST(age, 1)) FROM visits",
+    ),
     Supported("ABS FLOOR CEIL ROUND", "of a number", "SELECT SUM(ROUND(ABS(cost - 100))) FROM visits"),
-    Supported("SQRT LN POWER", "within their domain by bounds", "SELECT AVG(LN(GREATEST(cost, 1))) FROM visits"),
-    Supported("GREATEST LEAST", "bound what has no bounds", "SELECT AVG(LEAST(GREATEST(weight, 0), 300)) FROM visits"),
+    Supported(
+        "SQRT LN POWER", "within their domain by bounds", "SELECT AVG(LN(GREATEST(cost, 1))) FROM visits"
+    ),
+    Supported(
+        "GREATEST LEAST",
+        "bound what has no bounds",
+        "SELECT AVG(LEAST(GREATEST(weight, 0), 300)) FROM visits",
+    ),
     Supported("COALESCE", "a value for unknown", "SELECT SUM(COALESCE(cost, 0)) FROM visits"),
-    Supported("CASE, IF", "choose a value", "SELECT SUM(CASE WHEN sex = 'male' THEN 1 ELSE 0 END) FROM visits"),
+    Supported(
+        "CASE, IF", "choose a value", "SELECT SUM(CASE WHEN sex = 'male' THEN 1 ELSE 0 END) FROM visits"
+    ),
     Supported("CAST to a number", "true counts 1", "SELECT AVG(CAST(died AS INTEGER)) FROM visits"),
-    Supported("YEAR QUARTER MONTH DAY", "parts of a date", "SELECT COUNT(*) FROM visits WHERE YEAR(admitted) = 2020"),
-    Supported("= <> < <= > >=", "like with like", "SELECT COUNT(*) FROM visits WHERE admitted >= DATE '2020-01-01'"),
-    Supported("IN, BETWEEN", "lists and ranges of literals", "SELECT COUNT(*) FROM visits WHERE score IN (1, 2)"),
+    Supported(
+        "YEAR QUARTER MONTH DAY", "parts of a date", "SELECT COUNT(*) FROM visits WHERE YEAR(admitted) = 2020"
+    ),
+    Supported(
+        "= <> < <= > >=", "like with like", "SELECT COUNT(*) FROM visits WHERE admitted >= DATE '2020-01-01'"
+    ),
+    Supported(
+        "IN, BETWEEN", "lists and ranges of literals", "SELECT COUNT(*) FROM visits WHERE score IN (1, 2)"
+    ),
     Supported("LIKE", "a literal pattern on text", "SELECT COUNT(*) FROM visits WHERE diagnosis LIKE 'C%'"),
     Supported("IS NULL", "missing values", "SELECT COUNT(*) FROM visits WHERE cost IS NOT NULL"),
 )
@@ -131,7 +167,10 @@ REFUSED = (
     Refused("count_distinct", "SELECT COUNT(DISTINCT diagnosis) FROM visits"),
     Refused("duplicate_name", "SELECT COUNT(*) AS n, SUM(age) AS n FROM visits"),
     Refused("bad_name", 'SELECT COUNT(*) AS "' + "n" * 200 + '" FROM visits'),
-    Refused("too_many_columns", "SELECT " + ", ".join(f"SUM(age + {i}) AS a{i}" for i in range(51)) + " FROM visits"),
+    Refused(
+        "too_many_columns",
+        "SELECT " + ", ".join(f"SUM(age + {i}) AS a{i}" for i in range(51)) + " FROM visits",
+    ),
     Refused("too_many_cells", "SELECT COUNT(*) FROM visits GROUP BY place, ward"),
     Refused("type_mismatch", "SELECT COUNT(*) FROM visits WHERE age = 'old'"),
     Refused("undeclared_code", "SELECT COUNT(*) FROM visits WHERE sex = 'M'"),
@@ -143,7 +182,12 @@ REFUSED = (
     Refused("delta_needed", "SELECT diagnosis, COUNT(*) FROM visits GROUP BY diagnosis"),
     Refused("delta_too_small", "SELECT diagnosis, COUNT(*) FROM visits GROUP BY diagnosis", delta=1),
     Refused("delta_invalid", "SELECT COUNT(*) FROM visits", delta=-1),
-    Refused("too_many_keys", "SELECT diagnosis, COUNT(*) FROM visits GROUP BY diagnosis", delta=10**11, is_vast=True),
+    Refused(
+        "too_many_keys",
+        "SELECT diagnosis, COUNT(*) FROM visits GROUP BY diagnosis",
+        delta=10**11,
+        is_vast=True,
+    ),
     Refused("rho_not_positive", "SELECT COUNT(*) FROM visits", rho=0),
     Refused("rho_too_small", "SELECT COUNT(*), SUM(age) FROM visits", rho=1),
     Refused("rho_too_large", "SELECT COUNT(*) FROM visits", rho=RHO_UNIT * 10_000),

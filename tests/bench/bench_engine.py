@@ -115,7 +115,9 @@ def measure(rows: int, folder: str) -> None:
     print(f"{rows:>10,} rows: bounded by plain windows {plain:.3f} s, engine/windows {ours / plain:.2f}")
     print(f"{rows:>10,} rows: no bounding at all {unbounded:.3f} s, engine/unbounded {ours / unbounded:.2f}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(f"{rows:>10,} rows: deadline {price(plan, table, rho=10**10).deadline_seconds} s, peak memory {peak} MB")
+    print(
+        f"{rows:>10,} rows: deadline {price(plan, table, rho=10**10).deadline_seconds} s, peak memory {peak} MB"
+    )
 
 
 def main() -> None:

@@ -27,11 +27,23 @@ COLUMNS = (
     Column("note", Kind.TEXT, missing=("NA",)),
     Column("day", Kind.DATE),
 )
-SQL_TYPES = "_row BIGINT, who BIGINT, x DOUBLE, k BIGINT, g VARCHAR, h BOOLEAN, \"num.co\" BIGINT, note VARCHAR, day DATE"
+SQL_TYPES = '_row BIGINT, who BIGINT, x DOUBLE, k BIGINT, g VARCHAR, h BOOLEAN, "num.co" BIGINT, note VARCHAR, day DATE'
 Row = tuple[Any, ...]
 
 NUMBERS = (None, float("nan"), float("inf"), float("-inf"), 1e308, -1e308, 0.0, -0.0, 0.5, 3.25, 49.9, 1000.0)
-NOTES = (None, "NA", "", "flu", "FLU", "naïve", "名前", "\U0001f469\U0001f3fd‍\U0001f52c", "o'hara", "x" * 300, "1:a-")
+NOTES = (
+    None,
+    "NA",
+    "",
+    "flu",
+    "FLU",
+    "naïve",
+    "名前",
+    "\U0001f469\U0001f3fd‍\U0001f52c",
+    "o'hara",
+    "x" * 300,
+    "1:a-",
+)
 DAYS = (None, "2020-02-29", "1999-12-31", "infinity", "2024-07-01")
 
 

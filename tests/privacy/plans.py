@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import random
 
-VALUES = ("x", "k", "x * 2 - k", "ABS(x)", "CASE WHEN h THEN x ELSE k END", "LEAST(GREATEST(x * k, 0), 20)", "COALESCE(x, 7)")
+VALUES = (
+    "x",
+    "k",
+    "x * 2 - k",
+    "ABS(x)",
+    "CASE WHEN h THEN x ELSE k END",
+    "LEAST(GREATEST(x * k, 0), 20)",
+    "COALESCE(x, 7)",
+)
 CONDITIONS = (
     "x > 0",
     "k IN (1, 2, 3)",
@@ -14,7 +22,7 @@ CONDITIONS = (
     "g = 'a' OR x < 10",
     "note LIKE '%u%'",
     "note IS NOT NULL AND g <> 'b'",
-    "\"num.co\" BETWEEN 1 AND 4",
+    '"num.co" BETWEEN 1 AND 4',
     "day >= DATE '2020-01-01'",
     "YEAR(day) = 2020",
     "SQRT(ABS(x)) / GREATEST(k, 1) < 2",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,14 +16,10 @@ import duckdb
 import pytest
 
 from privacy import noise
-from privacy.loss import RHO_UNIT
-from privacy.query.execute import Prepared
+from privacy.loss import RHO_UNIT, Loss, epsilon_of
 from privacy.schema import Column, Kind, Table
 from privacy.unit import PrivacyUnit
 from tests.privacy.engine_data import Bench, people, write
-
-RHO_EACH = RHO_UNIT // 2  # ε is about 4.6 at δ = 1e-3: large enough for one run to see half the noise
-DELTA = 1e-3
 
 
 def covered(tmp_path: Path, runs: int) -> dict[str, float]:
@@ -68,58 +64,77 @@ def test_a_stated_error_that_is_too_small_is_caught(tmp_path: Path) -> None:
         check_coverage({"n": 0.683}, 400)
 
 
-def guesses(ready: Prepared, path: str, present: list[bool], *, kept: int) -> tuple[int, int]:
-    """Return (right, made): the `kept` highest groups are guessed present and the lowest absent."""
-    records = ready.run(path, noise.fresh_salt()).records()
-    ranked = sorted((int(str(record["n"])), int(str(record["place"]))) for record in records)
-    low, high = ranked[:kept], ranked[-kept:]
-    right = sum(not present[place] for _, place in low) + sum(present[place] for _, place in high)
-    return right, 2 * kept
+@dataclass
+class Audit:
+    """One run over `side`² people, each alone in a public group, about half of them present."""
+
+    side: int
+    rho: int
+
+    def run(self, folder: Path, *, noise_factor: float) -> list[tuple[int, bool]]:
+        """Return (noisy count, was present) for every person; the planted fault scales the noise."""
+        dice = random.Random(self.side)
+        present = [dice.random() < 0.5 for _ in range(self.side**2)]
+        path = str(folder / "canaries.parquet")
+        ids = [number for number, there in enumerate(present) if there]
+        duckdb.execute(
+            f"COPY (SELECT i AS _row, i AS who, i // {self.side} AS a, i % {self.side} AS b"
+            f" FROM (SELECT unnest(?::BIGINT[]) AS i)) TO '{path}' (FORMAT parquet)",
+            [ids],
+        )
+        top = Decimal(self.side - 1)
+        keys = tuple(Column(name, Kind.INTEGER, Decimal(0), top, nullable=False) for name in ("a", "b"))
+        table = Table("t", keys, PrivacyUnit("who", 1, 1), self.side**2)
+        ready = Bench(table).prepared("SELECT a, b, COUNT(*) AS n FROM t GROUP BY a, b", rho=self.rho)
+        scale = ready.pricing.measures[0].scale * noise_factor
+        drawn = noise.gaussian_vector(sensitivity=1.0, scale=scale, reserved=Loss(900 * RHO_UNIT, 0))
+        rows = replace(ready, vectors={0: drawn}).run(path, noise.fresh_salt()).rows
+        return [(int(str(row[2])), present[int(str(row[0])) * self.side + int(str(row[1]))]) for row in rows]
 
 
-def refuted(right: int, made: int, epsilon: float) -> bool:
-    """Say whether ε is refuted at 99.9 %: right guesses are at most Binomial(made, e^ε / (1 + e^ε)), plus δ's share.
-
-    δ adds at most 2 · made · δ to the probability (Steinke et al. 2023, Theorem 5.2, its simple form).
-    """
-    p = 1 / (1 + math.exp(-epsilon))
-    logs = [
-        math.lgamma(made + 1) - math.lgamma(k + 1) - math.lgamma(made - k + 1) + k * math.log(p) + (made - k) * math.log1p(-p)
+def tail(right: int, made: int, p: float) -> float:
+    """Return P[Binomial(made, p) ≥ right]."""
+    start = math.lgamma(made + 1)
+    logs = (
+        start - math.lgamma(k + 1) - math.lgamma(made - k + 1) + k * math.log(p) + (made - k) * math.log1p(-p)
         for k in range(right, made + 1)
-    ]
-    return sum(map(math.exp, logs)) + 2 * made * 1e-6 < 0.001
+    )
+    return math.fsum(map(math.exp, logs))
 
 
-def audited(tmp_path: Path, people_count: int, *, faulty: bool) -> bool:
-    """Say whether one run refutes the claimed ε; with half the noise if `faulty`."""
-    from privacy.loss import epsilon_of
+def refutes_rho(results: list[tuple[int, bool]], rho: int) -> bool:
+    """Say whether guessing everybody refutes ρ at 99.9 %.
 
-    dice = random.Random(people_count)
-    present = [dice.random() < 0.5 for _ in range(people_count)]
-    path = str(tmp_path / "c.parquet")
-    rows = ", ".join(f"({i}, {i}, {i})" for i in range(people_count) if present[i])
-    duckdb.sql(f"COPY (SELECT * FROM (VALUES {rows}) v(_row, who, place)) TO '{path}' (FORMAT parquet)")
-    place = Column("place", Kind.CATEGORY, codes=tuple(range(people_count)), nullable=False)
-    table = Table("t", (place,), PrivacyUnit("who", 1, 1), people_count)
-    ready = Bench(table).prepared("SELECT place, COUNT(*) AS n FROM t GROUP BY place", rho=RHO_EACH)
-    claimed = epsilon_of(RHO_EACH, 1e-6)
-    if faulty:
-        scale = ready.pricing.measures[0].scale / 4
-        weak = noise.gaussian_vector(sensitivity=1.0, scale=scale, reserved=people_loss())
-        ready = replace(ready, vectors={0: weak})
-    right, made = guesses(ready, path, present, kept=people_count // 20)
-    return refuted(right, made, claimed)
+    ρ-zCDP allows a total variation of √(ρ/2) (Pinsker), so each guess is right with probability ≤ ½ + ½√(ρ/2).
+    """
+    right = sum((count >= 1) == there for count, there in results)
+    return tail(right, len(results), 0.5 + 0.5 * math.sqrt(rho / RHO_UNIT / 2)) < 0.001
 
 
-def people_loss() -> object:
-    """Return a loss that any of the audit's planted mechanisms fits in."""
-    from privacy.loss import Loss
+def refutes_epsilon(results: list[tuple[int, bool]], rho: int) -> bool:
+    """Say whether guessing the clearest 1 % refutes (ε, δ) at 99.9 %: Steinke et al. 2023, Theorem 5.2.
 
-    return Loss(100 * RHO_UNIT, 0)
+    Right guesses are at most Binomial(made, e^ε / (1 + e^ε)); δ adds at most 2 · made · δ to the probability.
+    """
+    ranked = sorted(results)
+    kept = len(ranked) // 200
+    right = sum(not there for _, there in ranked[:kept]) + sum(there for _, there in ranked[-kept:])
+    delta = 1e-7
+    p = 1 / (1 + math.exp(-epsilon_of(rho, delta)))
+    return tail(right, 2 * kept, p) + 2 * 2 * kept * delta < 0.001
 
 
-def test_one_run_does_not_refute_the_claim(tmp_path: Path) -> None:
-    assert not audited(tmp_path, 2_000, faulty=False)
+def test_one_run_refutes_half_the_noise_and_not_the_claim(tmp_path: Path) -> None:
+    audit = Audit(45, RHO_UNIT // 2)
+    assert not refutes_rho(audit.run(tmp_path, noise_factor=1.0), audit.rho)
+    assert refutes_rho(audit.run(tmp_path, noise_factor=0.5), audit.rho)
+
+
+@pytest.mark.prove
+def test_one_run_over_99_856_people_refutes_half_the_noise_and_not_epsilon(tmp_path: Path) -> None:
+    audit = Audit(316, RHO_UNIT // 18)  # a noise scale of 3, where one run sees most
+    assert not refutes_epsilon(audit.run(tmp_path, noise_factor=1.0), audit.rho)
+    assert refutes_epsilon(audit.run(tmp_path, noise_factor=0.5), audit.rho)
 
 
 def test_the_mean_is_vague_when_its_count_is_noise(tmp_path: Path) -> None:

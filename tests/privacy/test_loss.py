@@ -92,7 +92,9 @@ def test_losses_add_and_fit_in_both_currencies() -> None:
     assert Loss.from_dict(Loss(1, DELTA_UNIT).to_dict()) == Loss(1, DELTA_UNIT)
 
 
-@pytest.mark.parametrize("bad", [{"rho": 1}, {"rho": 1.0, "delta": 0}, {"rho": -1, "delta": 0}, {"rho": 1, "delta": True}])
+@pytest.mark.parametrize(
+    "bad", [{"rho": 1}, {"rho": 1.0, "delta": 0}, {"rho": -1, "delta": 0}, {"rho": 1, "delta": True}]
+)
 def test_a_loss_is_exactly_two_non_negative_integers(bad: dict[str, object]) -> None:
     with pytest.raises(LossInvalid):
         Loss.from_dict(bad)

@@ -57,8 +57,10 @@ def order_by_row_number(prepared: Prepared) -> str:
 
 def order_across_units(prepared: Prepared) -> str:
     """Rows are ranked across all units instead of within each."""
-    return honest(prepared).replace("PARTITION BY u, c ORDER BY hash", "ORDER BY hash").replace(
-        "PARTITION BY u ORDER BY hash", "ORDER BY hash"
+    return (
+        honest(prepared)
+        .replace("PARTITION BY u, c ORDER BY hash", "ORDER BY hash")
+        .replace("PARTITION BY u ORDER BY hash", "ORDER BY hash")
     )
 
 

@@ -40,7 +40,9 @@ def test_a_group_by_of_any_width_is_one_charge() -> None:
 
 def test_delta_is_charged_for_unknown_names_only() -> None:
     known = price(plan_of("SELECT sex, COUNT(*) FROM visits GROUP BY sex"), EXAMPLE, rho=10**10, delta=10**11)
-    unknown = price(plan_of("SELECT diagnosis, COUNT(*) FROM visits GROUP BY 1"), EXAMPLE, rho=10**10, delta=10**11)
+    unknown = price(
+        plan_of("SELECT diagnosis, COUNT(*) FROM visits GROUP BY 1"), EXAMPLE, rho=10**10, delta=10**11
+    )
     assert (known.loss.delta, unknown.loss.delta) == (0, 10**11)
     assert unknown.measures[-1].threshold is not None
 
@@ -53,7 +55,9 @@ def test_one_count_serves_the_count_and_the_mean() -> None:
 
 
 def test_sensitivity_is_root_groups_times_rows_times_size() -> None:
-    whole = price(plan_of("SELECT COUNT(*), SUM(age), COUNT(DISTINCT patient) FROM visits"), EXAMPLE, rho=10**10)
+    whole = price(
+        plan_of("SELECT COUNT(*), SUM(age), COUNT(DISTINCT patient) FROM visits"), EXAMPLE, rho=10**10
+    )
     assert [round(measure.sensitivity, 6) for measure in whole.measures] == [4, 440, 1]
     split = price(plan_of("SELECT score, COUNT(*), AVG(age) FROM visits GROUP BY score"), EXAMPLE, rho=10**10)
     assert split.measures[0].sensitivity == pytest.approx(4 * math.sqrt(3))
@@ -82,12 +86,18 @@ def test_the_offer_is_a_positive_whole_number(rho: object) -> None:
 
 def test_an_offer_that_drowns_every_figure_is_refused() -> None:
     with pytest.raises(QueryRejected) as caught:
-        price(parse("SELECT AVG(volume) FROM visits", replace(VAST, max_units=1000)), replace(VAST, max_units=1000), rho=10)
+        price(
+            parse("SELECT AVG(volume) FROM visits", replace(VAST, max_units=1000)),
+            replace(VAST, max_units=1000),
+            rho=10,
+        )
     assert caught.value.code == "rho_too_small"
 
 
 def test_the_expected_error_of_a_mean_falls_with_n_and_is_at_most_its_range() -> None:
-    pricing = price(plan_of("SELECT sex, AVG(age) AS a, COUNT(*) AS n FROM visits GROUP BY sex"), EXAMPLE, rho=10**10)
+    pricing = price(
+        plan_of("SELECT sex, AVG(age) AS a, COUNT(*) AS n FROM visits GROUP BY sex"), EXAMPLE, rho=10**10
+    )
     few, many = expected_error(pricing, 500)["a"], expected_error(pricing, 50_000)["a"]
     assert few is not None
     assert many is not None
@@ -112,16 +122,22 @@ def test_an_error_may_be_wanted_for_one_column() -> None:
     assert for_count < for_all
 
 
-@pytest.mark.parametrize(("target", "output"), [(0, None), (-1, None), ("NaN", None), (5, "a"), (5, "nobody")])
+@pytest.mark.parametrize(
+    ("target", "output"), [(0, None), (-1, None), ("NaN", None), (5, "a"), (5, "nobody")]
+)
 def test_an_error_that_cannot_be_promised_is_refused(target: object, output: str | None) -> None:
     with pytest.raises(QueryRejected) as caught:
-        rho_for_error(plan_of("SELECT AVG(age) AS a FROM visits"), EXAMPLE, target=Decimal(target), output=output)  # type: ignore[arg-type]
+        rho_for_error(
+            plan_of("SELECT AVG(age) AS a FROM visits"), EXAMPLE, target=Decimal(target), output=output
+        )  # type: ignore[arg-type]
     assert caught.value.code == "target_unreachable"
 
 
 def test_other_refusals_pass_through_the_search() -> None:
     with pytest.raises(QueryRejected) as caught:
-        rho_for_error(plan_of("SELECT diagnosis, COUNT(*) FROM visits GROUP BY 1"), EXAMPLE, target=Decimal(5))
+        rho_for_error(
+            plan_of("SELECT diagnosis, COUNT(*) FROM visits GROUP BY 1"), EXAMPLE, target=Decimal(5)
+        )
     assert caught.value.code == "delta_needed"
 
 

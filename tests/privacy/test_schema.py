@@ -1,6 +1,6 @@
 """A schema says everything in public and contradicts itself nowhere."""
 
-from decimal import Decimal as D
+from decimal import Decimal
 
 import pytest
 
@@ -17,8 +17,12 @@ def test_a_table_survives_its_json() -> None:
 
 
 def test_bounds_have_one_spelling() -> None:
-    column = Column("x", Kind.DECIMAL, D("0.00"), D("1E+2"), D("0.50"))
-    assert (column.to_dict()["lower"], column.to_dict()["upper"], column.to_dict()["step"]) == ("0", "100", "0.5")
+    column = Column("x", Kind.DECIMAL, Decimal("0.00"), Decimal("1E+2"), Decimal("0.50"))
+    assert (column.to_dict()["lower"], column.to_dict()["upper"], column.to_dict()["step"]) == (
+        "0",
+        "100",
+        "0.5",
+    )
 
 
 @pytest.mark.parametrize(
@@ -29,18 +33,18 @@ def test_bounds_have_one_spelling() -> None:
         {"name": "_ROW"},
         {"name": "x" * 200},
         {"kind": "number"},
-        {"lower": D(0)},
-        {"lower": D(2), "upper": D(1)},
-        {"lower": D("NaN"), "upper": D(1)},
-        {"lower": "zero", "upper": D(1)},
-        {"lower": True, "upper": D(1)},
-        {"lower": D(0), "upper": D(2**60)},
-        {"lower": D(0), "upper": D("1.5")},
-        {"lower": D(0), "upper": D(1), "kind": Kind.TEXT},
-        {"step": D(0)},
-        {"step": D(-1)},
+        {"lower": Decimal(0)},
+        {"lower": Decimal(2), "upper": Decimal(1)},
+        {"lower": Decimal("NaN"), "upper": Decimal(1)},
+        {"lower": "zero", "upper": Decimal(1)},
+        {"lower": True, "upper": Decimal(1)},
+        {"lower": Decimal(0), "upper": Decimal(2**60)},
+        {"lower": Decimal(0), "upper": Decimal("1.5")},
+        {"lower": Decimal(0), "upper": Decimal(1), "kind": Kind.TEXT},
+        {"step": Decimal(0)},
+        {"step": Decimal(-1)},
         {"step": None},
-        {"kind": Kind.DECIMAL, "lower": D(0), "upper": D(2**52), "step": D("1e-9")},
+        {"kind": Kind.DECIMAL, "lower": Decimal(0), "upper": Decimal(2**52), "step": Decimal("1e-9")},
         {"kind": Kind.CATEGORY},
         {"kind": Kind.TEXT, "codes": ("a",)},
         {"kind": Kind.CATEGORY, "codes": ("a", 1)},
@@ -92,7 +96,9 @@ def test_a_table_needs_columns_and_is_read_strictly() -> None:
             Table.from_dict({**EXAMPLE.to_dict(), **change})
 
 
-@pytest.mark.parametrize("args", [("who", 0, 1), ("who", 1, 0), (None, 2, 1), ("", 1, 1), ("_row", 1, 1), ("who", True, 1)])
+@pytest.mark.parametrize(
+    "args", [("who", 0, 1), ("who", 1, 0), (None, 2, 1), ("", 1, 1), ("_row", 1, 1), ("who", True, 1)]
+)
 def test_contribution_bounds_are_positive_and_a_row_has_one(args: tuple[str | None, int, int]) -> None:
     with pytest.raises(SchemaInvalid):
         PrivacyUnit(*args)
