@@ -38,13 +38,17 @@ def sqlite_template(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
     """Return a migrated SQLite file: a copy of the suite's own where that is SQLite, which costs nothing."""
     home = tmp_path_factory.mktemp("sqlite-template")
     template = home / "node.sqlite3"
-    if connections["default"].vendor != "sqlite":
+    suite = connections["default"]
+    if suite.vendor == "sqlite":
+        request.getfixturevalue("django_db_setup")
+    if suite.vendor == "sqlite" and suite.settings_dict["NAME"] == suite.settings_dict["TEST"]["NAME"]:
+        with (
+            closing(sqlite3.connect(suite.settings_dict["NAME"])) as live,
+            closing(sqlite3.connect(template)) as copy,
+        ):
+            live.backup(copy)
+    else:  # the suite runs on PostgreSQL, or no test of this run asked for a database
         migrate(f"sqlite:///{template}", home)
-        return template
-    request.getfixturevalue("django_db_setup")
-    name = connections["default"].settings_dict["NAME"]
-    with closing(sqlite3.connect(name)) as suite, closing(sqlite3.connect(template)) as copy:
-        suite.backup(copy)
     return template
 
 
