@@ -21,7 +21,7 @@ from privacy.schema import Column, Kind, Table, decimal_text
 from privacy.tabular.source import FileRefused, Source, look
 from privacy.unit import ROW_ID
 
-_LARGEST = 2**53
+_LARGEST = 2**53  # from here on a double no longer tells neighbouring integers apart
 _SAFE = re.compile(r"[^a-z0-9]+")
 
 
@@ -104,7 +104,7 @@ def _number_value(column: Column, number: str) -> str:
     """Return a finite number, whole where it must be: 2.5 is no integer, and is not made one by rounding."""
     if column.kind is Kind.DECIMAL:
         return f"(CASE WHEN isfinite({number}) THEN {number} END)"
-    whole = f"isfinite({number}) AND {number} = floor({number}) AND abs({number}) <= {_LARGEST}"
+    whole = f"isfinite({number}) AND {number} = floor({number}) AND abs({number}) < {_LARGEST}"
     integer = f"(CASE WHEN {whole} THEN CAST({number} AS BIGINT) END)"
     if not column.codes:
         return integer

@@ -107,10 +107,10 @@ def test_another_compression_is_refused(findings):
 
 
 def test_a_gzip_bomb_is_refused_before_it_is_unpacked_to_its_end(findings):
-    bomb = gzip.compress(b"a,b\n" + b"1,2\n" * 5_000_000)
-    assert len(bomb) < 100_000
-    assert findings(bomb)["refused"] == "expands_too_far"
-    assert findings(bomb, max_expanded_mb=64)["rows"] == 5_000_000  # it is the bound that refuses
+    bomb = gzip.compress(b"a,b\n" + b"1,2\n" * 400_000)
+    assert len(bomb) < 10_000
+    assert findings(bomb, max_expanded_mb=1)["refused"] == "expands_too_far"
+    assert findings(bomb, max_expanded_mb=2)["rows"] == 400_000  # it is the bound that refuses
 
 
 def test_a_parquet_file_is_read_with_its_own_types(findings, parquet):
@@ -122,17 +122,17 @@ def test_a_parquet_file_is_read_with_its_own_types(findings, parquet):
 
 
 def test_a_parquet_bomb_of_rows_is_refused_by_its_metadata(findings, parquet):
-    bomb = parquet("SELECT 1::BIGINT AS a FROM range(100000000)")
+    bomb = parquet("SELECT 1::BIGINT AS a FROM range(3000000)")
     assert len(bomb) < 100_000
     assert findings(bomb, "parquet")["refused"] == "expands_too_far"
 
 
 def test_a_parquet_bomb_that_its_metadata_hides_is_refused_by_reading(findings, parquet, tmp_path):
-    bomb = parquet("SELECT repeat('x', 100000) AS a FROM range(100000)")
+    bomb = parquet("SELECT repeat('x', 10000) AS a FROM range(2000)")
     assert len(bomb) < 100_000
     (tmp_path / "bomb").write_bytes(bomb)
     told = f"SELECT sum(total_uncompressed_size) FROM parquet_metadata('{tmp_path}/bomb')"
-    assert duckdb.sql(told).fetchone()[0] < 8 << 20
+    assert duckdb.sql(told).fetchall()[0][0] < 8 << 20
     assert findings(bomb, "parquet")["refused"] == "expands_too_far"
 
 

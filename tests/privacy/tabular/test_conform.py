@@ -64,13 +64,14 @@ def test_counts_say_how_many_and_never_which(make):
 KINDS = [
     ({"kind": "decimal"}, b"1.5\nnan\ninf\n1e400\nx\n", [1.5, None, None, None, None]),
     ({"kind": "boolean"}, b"true\n0\n1.0\nmaybe\nF\n", [True, False, True, None, False]),
-    ({"kind": "date"}, b"2020-01-31\n2020-02-31\n2020-01-31 10:00:00\ninfinity\n", ["2020-01-31", None, "2020-01-31", None]),
+    ({"kind": "date"}, b"2020-01-31\n2020-02-31\ninfinity\n", ["2020-01-31", None, None]),
+    ({"kind": "date"}, b"2020-01-31 10:00:00\n", ["2020-01-31"]),
     ({"kind": "text"}, b" a \nb\n", ["a", "b"]),
     ({"kind": "integer", "codes": [1, 2]}, b"1\n3\n2.0\nx\n", [1, None, 2, None]),
     ({"kind": "category", "codes": [1, 2]}, b"1\n3\n2.0\nx\n", [1, None, 2, None]),
     ({"kind": "category", "codes": [" a", "b"]}, b" a\nb\n", [" a", "b"]),
     ({"kind": "category", "codes": ["", "b"]}, b'""\nb\n', ["", "b"]),
-    ({"kind": "integer"}, b"9007199254740993\n9007199254740992\n", [None, 2**53]),
+    ({"kind": "integer"}, b"9007199254740993\n9007199254740991\n", [None, 2**53 - 1]),
 ]  # fmt: skip
 
 
@@ -161,7 +162,8 @@ def test_a_file_that_cannot_be_parsed_is_refused_without_its_words(make):
 def test_parquet_goes_the_same_way(make, tmp_path):
     path = tmp_path / "source.parquet"
     duckdb.sql(
-        f"COPY (SELECT * FROM (VALUES (30::DOUBLE, 'f'), (-9, 'm'), (NULL, 'x')) t(age, sex)) TO '{path}' (FORMAT parquet)"
+        f"COPY (SELECT * FROM (VALUES (30::DOUBLE, 'f'), (-9, 'm'), (NULL, 'x')) t(age, sex))"
+        f" TO '{path}' (FORMAT parquet)"
     )
     report, out = make(path.read_bytes(), [AGE, SEX], form="parquet")
     assert count(report, "age") == {"missing": 2, "unusable": 0, "outside": 0}
