@@ -76,7 +76,7 @@ class State:
 class HasLifecycle(models.Model):
     """An object with one status field whose moves are a table."""
 
-    lifecycle: ClassVar[Mapping[str, State]]
+    lifecycle: ClassVar[Mapping[Any, State]]  # by the status's own enumeration, whose members are text
     status: models.CharField[str, str]
 
     class Meta:
@@ -99,7 +99,7 @@ def move(obj: HasLifecycle, to: str, **changes: Any) -> None:
             f"This {obj._meta.verbose_name} is {obj.lifecycle[here].label.lower()}; "
             f"it cannot become {obj.lifecycle[to].label.lower()}."
         )
-    manager = type(obj)._default_manager
+    manager: Any = type(obj)._default_manager  # of the child, which has the field
     if manager.filter(pk=obj.pk, status=here).update(status=to, **changes) != 1:
         raise IllegalMove(
             f"This {obj._meta.verbose_name} changed since you opened it. Look at it again before deciding."

@@ -35,7 +35,7 @@ def problem(error: Exception) -> Problem | None:
     """Translate a known error, or return None for one that nobody foresaw."""
     for kind, (status, title) in TABLE.items():
         if isinstance(error, kind):
-            extra = (
+            extra: dict[str, object] = (
                 {"clause": error.clause, "alternative": error.alternative}
                 if isinstance(error, QueryRejected)
                 else {}

@@ -130,8 +130,11 @@ def _grants() -> QuerySet[AccessGrant]:
     return AccessGrant.objects.select_related(
         "project__area", "project__created_by", "dataset__area", "dataset__population", "granted_by"
     ).prefetch_related(
-        *("project__members__user", "project__area__seats", "dataset__stewards"),
-        *("dataset__area__seats", "dataset__versions__columns"),
+        "project__members__user",
+        "project__area__seats",
+        "dataset__stewards",
+        "dataset__area__seats",
+        "dataset__versions__columns",
     )
 
 

@@ -97,7 +97,8 @@ def _default(call: ast.Call, kind: str) -> str:
     if given is None:
         return "0" if kind == "flag" else ""
     if isinstance(given, ast.Constant):
-        return f"`{int(given.value) if kind == 'flag' else given.value}`" if given.value != "" else ""
+        shown = str(int(bool(given.value))) if kind == "flag" else str(given.value)
+        return f"`{shown}`" if shown else ""
     text = ast.unparse(given)
     for written, shown in {"HOME": "GRIDHOUSE_HOME", "BASE_DIR": "PROJECT"}.items():
         text = text.replace(written, shown)
