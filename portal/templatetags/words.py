@@ -38,25 +38,25 @@ def figure(value: Any) -> str:
 
 
 @register.filter
-def sha(value: str) -> SafeString:
+def sha(value: str) -> SafeString | str:
     """Shorten a hash, keeping all of it in the tooltip."""
-    return format_html('<code title="{}">{}</code>', value, f"{value[:12]}…") if value else format_html("–")
+    return format_html('<code title="{}">{}</code>', value, f"{value[:12]}…") if value else "–"
 
 
 @register.filter
-def when(value: datetime | None) -> SafeString:
+def when(value: datetime | None) -> SafeString | str:
     """Write a time in UTC, readable by people and machines."""
     if value is None:
-        return format_html("–")
+        return "–"
     words = f"{value.day} {value:%b %Y, %H:%M}"
     return format_html('<time datetime="{}">{}</time>', value.isoformat(timespec="seconds"), words)
 
 
 @register.filter
-def ago(value: datetime | None) -> SafeString:
+def ago(value: datetime | None) -> SafeString | str:
     """Write how long ago something was, or how soon it will be, with the exact time for machines."""
     if value is None:
-        return format_html("–")
+        return "–"
     seconds = (timezone.now() - value).total_seconds()
     words = "just now" if abs(seconds) < 45 else _span(abs(seconds))
     if words != "just now":

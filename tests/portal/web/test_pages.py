@@ -38,6 +38,12 @@ def pages_of(given: Story) -> dict[str, list[str]]:
         reverse(name, args=["support2"]) for name in ("dataset_edit", "dataset_freeze", "dataset_withdraw")
     ]
     deciding = [reverse("queue"), reverse("decision", args=[waiting.pk]), request]
+    auditing = [
+        reverse("audit"),
+        reverse("audit_event", args=[3]),
+        reverse("requests"),
+        reverse("budget_entries"),
+    ]
     asking = [
         reverse("requests"),
         request,
@@ -58,8 +64,7 @@ def pages_of(given: Story) -> dict[str, list[str]]:
         "alice": [*everyone, *deciding, *owning, *caring, project, reverse("dataset_new")],
         "rita": [*everyone, project, reverse("project_suspend", args=[given.project.pk])],
         "ada": [*everyone, project, reverse("grant_allocate", args=[later.grants.get().pk])],
-        "theo": [*everyone, *deciding[1:], project, reverse("audit"), reverse("audit_event", args=[3])]
-        + [reverse("requests"), reverse("budget_entries")],
+        "theo": [*everyone, *deciding[1:], project, *auditing],
         "charlie": everyone,
     }
 
