@@ -65,6 +65,7 @@ def home(tmp_path: Path, settings: Any) -> Path:
         folder = home / name.removesuffix("_DIR").lower()
         folder.mkdir(parents=True, mode=0o700)
         setattr(settings, name, folder)
+    settings.DEADLINE_SLACK = 1.5  # two test processes share two cores with what they start
     settings.STATIC_ROOT = home / "static"  # WhiteNoise warns when it is not there
     settings.STATIC_ROOT.mkdir()
     settings.WHITENOISE_AUTOREFRESH = True  # else each new test client reads every static file

@@ -60,7 +60,7 @@ def approve(
         JobKind.QUERY,
         subject=analysis.pk,
         spec=specification.job_spec() | {"revision_sha256": revision.sha256},
-        planned_seconds=specification.pricing.deadline_seconds,
+        planned_seconds=float(specification.pricing.deadline_seconds) + settings.DEADLINE_SLACK,
         charge_id=charge,
         not_before=now + timedelta(seconds=undo_seconds),
         valid_until=now + timedelta(days=settings.APPROVAL_VALID_DAYS),

@@ -34,7 +34,7 @@ class Command(BaseCommand):
     def play(self, home: Path, port: int, *, once: bool, epsilon: str) -> None:
         """Migrate, found the node, start web and worker, tell the story, and serve."""
         url, log = f"http://localhost:{port}", home / "demo.log"
-        env = processes.environment(home, PUBLIC_URL=url, DISPATCH_INTERVAL_MS="50")
+        env = processes.environment(home, PUBLIC_URL=url, DISPATCH_INTERVAL_MS="50", DEADLINE_SLACK_MS="1500")
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         self.say("Making the database …")
         processes.run(["migrate", "--verbosity", "0"], env)
