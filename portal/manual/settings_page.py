@@ -52,7 +52,7 @@ MEANINGS = {
     "STAGING_DIR": "Uploads until they are published or discarded.",
     "STATIC_ROOT": "Where `manage.py collectstatic` puts style sheets and scripts.",
     "TRUSTED_PROXIES": "How many proxies in front of the node add to `X-Forwarded-For`.",
-    "DEADLINE_SLACK_MS": "Milliseconds added to every planned deadline; more on a busy machine, where an over-run burns its loss.",
+    "DEADLINE_SLACK_MS": "Milliseconds added to every planned deadline; an over-run burns its loss.",
     "UNDO_SECONDS": "Seconds in which an approval in the browser can be taken back before it is dispatched.",
     "UPLOAD_MAX_EXPANDED_MB": "Most that an uploaded file may expand to.",
     "UPLOAD_MAX_MB": "Largest upload.",
@@ -127,6 +127,6 @@ def page() -> str:
             "A text may also come from a file: `SECRET_KEY_FILE=/run/secrets/key` reads SECRET_KEY from "
             "there. `PROJECT` is the folder of the checkout.",
             table(("Variable", "Kind", "Default", "Meaning"), rows),
-            "The demonstration also reads `PORT` (8000), `ONCE` (1: stop after it) and `DEMO_EPSILON` (0.2).",
+            "The demonstration also reads `PORT` (8000), `ONCE` (1: stop after it) and `DEMO_EPSILON`.",
         ]
     )
