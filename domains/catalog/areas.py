@@ -10,7 +10,7 @@ from django.utils.text import slugify
 
 from domains.audit.events import Event
 from domains.audit.recorder import record
-from domains.catalog.models import NEEDS, Population, ResearchArea, Seat
+from domains.catalog.models import NEEDS, Population, ResearchArea, Seat, Steward
 from domains.catalog.words import once, text
 from domains.errors import IllegalMove, InvalidInput, NotAllowed
 from domains.notices.outbox import tell
@@ -116,7 +116,7 @@ def require_eligible(user: User, role: Role) -> None:
         raise InvalidInput(f"{user.name} needs the role {needed} on this node first.", code="role_missing")
 
 
-def end_row(row: Seat, *, by: User) -> None:
+def end_row(row: Seat | Steward, *, by: User) -> None:
     """End a seat, or any row with `ended_at` and `ended_by`, unless somebody else ended it first."""
     now = timezone.now()
     if type(row)._default_manager.filter(pk=row.pk, ended_at=None).update(ended_at=now, ended_by=by) != 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 
@@ -66,7 +67,7 @@ def describe(dataset: Dataset, *, title: str, summary: str, provenance: str, lic
     record(Event.DATASET_EDITED, by=by, on=dataset, **words)
 
 
-def _described(title: str, summary: str, provenance: str, licence: str) -> dict[str, str]:
+def _described(title: str, summary: str, provenance: str, licence: str) -> dict[str, Any]:
     return {
         "title": text(title, "title", most=160),
         "summary": text(summary, "summary", most=8000, least=0),

@@ -23,7 +23,7 @@ def _to(*states: str) -> frozenset[str]:
     return frozenset(states)
 
 
-DATASET = {
+DATASET: dict[str, State] = {
     DatasetStatus.DRAFT: State(
         "Draft", Role.DATASET_OWNER, _to("published"), "Being described; only its owners see it."
     ),
@@ -39,7 +39,7 @@ DATASET = {
     DatasetStatus.WITHDRAWN: State("Withdrawn", None, _to(), "Gone for good; its ledger stays."),
 }
 
-VERSION = {
+VERSION: dict[str, State] = {
     VersionStatus.DRAFT: State(
         "Draft", Role.DATASET_OWNER, _to("published"), "Schema and file can still change."
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -36,15 +37,17 @@ def propose_policy(
     population's δ. Zero means that people decide everything.
     """
     require(by, Permission.POLICY_PROPOSE, on=dataset)
-    amounts = {
-        "auto_rho": _rho(dataset, auto_epsilon, "automatic limit"),
-        "auto_rho_per_month": _rho(dataset, auto_epsilon_per_month, "monthly automatic limit"),
-        "max_rho": None if max_epsilon is None else _rho(dataset, max_epsilon, "largest ε"),
-    }
-    if amounts["max_rho"] is not None and amounts["auto_rho"] > amounts["max_rho"]:
+    auto = _rho(dataset, auto_epsilon, "automatic limit")
+    most = None if max_epsilon is None else _rho(dataset, max_epsilon, "largest ε")
+    if most is not None and auto > most:
         raise InvalidInput(
             "What is approved automatically cannot exceed the largest ε.", code="policy_invalid"
         )
+    amounts: dict[str, Any] = {
+        "auto_rho": auto,
+        "auto_rho_per_month": _rho(dataset, auto_epsilon_per_month, "monthly automatic limit"),
+        "max_rho": most,
+    }
     last = (
         AccessPolicy.objects.filter(dataset=dataset)
         .order_by("-number")

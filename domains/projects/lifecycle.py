@@ -33,7 +33,7 @@ def _to(*states: str) -> frozenset[str]:
 
 _P, _G = ProjectStatus, GrantStatus
 
-PROJECT = {
+PROJECT: dict[str, State] = {
     _P.DRAFT: State(
         "Draft", Role.PROJECT_LEAD, _to(_P.IN_REVIEW, _P.WITHDRAWN), "Being written by its lead."
     ),
@@ -61,7 +61,7 @@ PROJECT = {
     _P.CLOSED: State("Closed", None, _to(), "Finished; the ledger stays."),
 }
 
-GRANT = {
+GRANT: dict[str, State] = {
     _G.REQUESTED: State(
         "Requested",
         Role.ADMINISTRATOR,

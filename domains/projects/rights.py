@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
@@ -43,7 +44,7 @@ def grants_usable(grants: Iterable[AccessGrant], user: User, now: datetime) -> d
     return {row.pk: usable(_facts(row, is_active=is_active, is_scientist=is_scientist), now) for row in rows}
 
 
-def _facts(row: AccessGrant, *, is_active: bool, is_scientist: bool) -> Facts:
+def _facts(row: Any, *, is_active: bool, is_scientist: bool) -> Facts:
     return Facts(
         project_status=row.project.status,
         project_valid_until=row.project.valid_until,

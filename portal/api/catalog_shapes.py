@@ -48,7 +48,7 @@ class ColumnOut(serializers.Serializer[Any]):
         child=serializers.CharField(), help_text="Raw values that mean “not known”."
     )
     nullable = serializers.BooleanField()
-    source = serializers.ChoiceField(
+    source = serializers.ChoiceField(  # type: ignore[assignment]  # the stubs know another `source`
         choices=BoundSource.choices, help_text="Where bounds and codes come from."
     )
 

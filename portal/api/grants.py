@@ -44,7 +44,7 @@ class ConditionOut(serializers.Serializer[Any]):
     """One condition, and what to do when it does not hold."""
 
     code = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # the stubs know another `label`
     ok = serializers.BooleanField()
     hint = serializers.CharField()
 

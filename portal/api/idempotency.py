@@ -19,6 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from domains.errors import IllegalMove, InvalidInput
+from domains.people.models import User
 from portal.models import IdempotentResponse
 
 HEADER = "Idempotency-Key"
@@ -76,11 +77,12 @@ def _claim(request: Request, key: str) -> IdempotentResponse:
         "path": request.get_full_path()[:300],
         "body_sha256": hashlib.sha256(request._request.body).hexdigest(),
     }
-    mine = IdempotentResponse.objects.filter(user=request.user)
+    user = cast(User, request.user)
+    mine = IdempotentResponse.objects.filter(user=user)
     mine.filter(created_at__lt=timezone.now() - KEPT).delete()
     try:
         with transaction.atomic():
-            return IdempotentResponse.objects.create(user=request.user, key=key, **call)
+            return IdempotentResponse.objects.create(user=user, key=key, **call)
     except IntegrityError:
         earlier = mine.filter(key=key).first()
     if earlier is None:  # the first call failed and gave the key back just now

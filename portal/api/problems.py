@@ -90,10 +90,11 @@ def _framework(error: exceptions.APIException) -> tuple[Problem, dict[str, str]]
     ):
         code = code if own in _GENERIC else own
     headers = {}
-    if getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = error.auth_header
-    if getattr(error, "wait", None):
-        headers["Retry-After"] = str(int(error.wait) + 1)
+    scheme, wait = getattr(error, "auth_header", None), getattr(error, "wait", None)
+    if scheme:
+        headers["WWW-Authenticate"] = scheme
+    if wait:
+        headers["Retry-After"] = str(int(wait) + 1)
     return Problem(error.status_code, title, code, str(error.detail)), headers
 
 

@@ -53,7 +53,7 @@ class ColumnIn(serializers.Serializer[Any]):
         default=list,
     )
     nullable = serializers.BooleanField(default=True)
-    source = serializers.ChoiceField(
+    source = serializers.ChoiceField(  # type: ignore[assignment]  # the stubs know another `source`
         choices=BoundSource.choices,
         required=False,
         help_text="Where bounds and codes come from; needed with either. Never the private data.",
@@ -63,7 +63,7 @@ class ColumnIn(serializers.Serializer[Any]):
 class SchemaIn(serializers.Serializer[Any]):
     """A version's schema, privacy unit and contribution bound."""
 
-    columns = ColumnIn(many=True, allow_empty=False, max_length=MAX_COLUMNS)
+    columns = ColumnIn(many=True, allow_empty=False, max_length=MAX_COLUMNS)  # type: ignore[call-arg]  # of the list
     unit_column = serializers.CharField(
         max_length=63, allow_null=True, allow_blank=True, default=None, help_text="None: one row is one unit."
     )
