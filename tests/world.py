@@ -26,7 +26,9 @@ from tests import make
 
 FOLDERS = ("DATA_DIR", "MOCK_DIR", "STAGING_DIR", "KEY_DIR", "WITNESS_DIR", "RUN_DIR")
 QUICK = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-TICK = "0.5"  # seconds; roomier than `make`'s own, so that a busy machine does not burn an answer
+TICK = "0.5"  # seconds; roomier than `make`'s own
+DEADLINE_SLACK = 3.0  # seconds; a machine that is busy with other tests must not burn an answer
+QUESTION = "SELECT sex, COUNT(*) AS n, AVG(age) AS a FROM support2 GROUP BY sex"
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class World:
 @contextmanager
 def made(home: Path) -> Iterator[World]:
     """Make the world, committed, and take it away at the end."""
-    with override_settings(HOME=home, PASSWORD_HASHERS=QUICK, **folders(home)):
+    with at(home):
         for folder in FOLDERS:
             Path(getattr(settings, folder)).mkdir(parents=True, mode=0o700)
         make.dataset(tick=TICK)
@@ -64,6 +66,13 @@ def made(home: Path) -> Iterator[World]:
             call_command("flush", verbosity=0, interactive=False)
         finally:
             triggers.install(connection)
+
+
+def at(home: Path) -> Any:
+    """Put the node at `home` for as long as the context lasts."""
+    return override_settings(
+        HOME=home, PASSWORD_HASHERS=QUICK, DEADLINE_SLACK=DEADLINE_SLACK, **folders(home)
+    )
 
 
 def folders(home: Path) -> dict[str, Any]:
@@ -92,3 +101,10 @@ def node(built: World, db: None, home: Path, settings: Any) -> World:
     """The node for one test, on its own copy of the files; what it changes is rolled back."""
     copied(built, home, settings)
     return built
+
+
+@pytest.fixture(scope="module")
+def answer(built: World, django_db_blocker: Any) -> str:
+    """The key of a request of Sam's that a real child process answered before the module's tests began."""
+    with django_db_blocker.unblock(), at(built.home):
+        return make.answered(on=built.access(), sql=QUESTION).pk

@@ -12,9 +12,9 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 from gridhouse import queries, session
 
-from tests.world import World, built, node
+from tests.world import World, answer, built, node
 
-__all__ = ["built", "node"]
+__all__ = ["answer", "built", "node"]
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from tests.world import World, built, node
+from tests.world import World, answer, built, node
 
-__all__ = ["built", "node"]
+__all__ = ["answer", "built", "node"]
 
 BASE = "/api/v1/"
 

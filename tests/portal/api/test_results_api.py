@@ -11,17 +11,15 @@ from gridhouse import verify
 
 from domains.projects.models import AccessGrant
 from domains.requests.lifecycle import ReleaseStatus
-from domains.requests.models import Release
+from domains.requests.models import AnalysisRequest, Release
 from portal import sheets
 from tests import make
 
 
 @pytest.fixture
-def answered(node):
-    """Return a request of Sam's whose answer was computed by a real child process and released."""
-    return make.answered(
-        on=node.access(), sql="SELECT sex, COUNT(*) AS n, AVG(age) AS a FROM support2 GROUP BY sex"
-    )
+def answered(node, answer):
+    """Return the request that was answered before these tests began."""
+    return AnalysisRequest.objects.get(pk=answer)
 
 
 def test_a_member_reads_figures_their_errors_and_the_cost(call, answered):
@@ -98,17 +96,14 @@ def test_a_repeat_returns_the_same_bytes_at_no_cost(node, call, answered):
 
 
 @pytest.fixture
-def held(node):
+def held(node, answered):
     """Return a request whose answer was held back, because the grant ended while it ran."""
-    analysis = make.request(make.Status.APPROVED, on=node.access())
-    make.run_jobs()
-    release = Release.objects.get(analysis=analysis)
     # The race itself is tested in the domain; here the release is put where it would have left it.
-    Release.objects.filter(pk=release.pk).update(
+    Release.objects.filter(analysis=answered).update(
         status=ReleaseStatus.AWAITING_REVIEW, released_at=None, audit_index=None
     )
     AccessGrant.objects.filter(pk=node.grant).update(valid_to=timezone.now())
-    return analysis
+    return answered
 
 
 def test_a_held_answer_is_seen_by_the_owner_and_not_by_the_scientist(call, held):

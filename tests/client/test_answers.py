@@ -1,0 +1,113 @@
+"""An answer in the scientist's hands: figures, frames and text, and its proof against a node that lies."""
+
+import io
+import json
+
+import gridhouse
+import pytest
+from gridhouse import verify
+
+from domains.ledger import queries as books
+from tests.world import QUESTION
+
+
+@pytest.fixture
+def sam(connect):
+    return connect("sam")
+
+
+@pytest.fixture
+def answered(sam, answer):
+    """Return Sam's question, answered before these tests began."""
+    return sam.request(answer)
+
+
+def spent(node):
+    rows = books.balances(node.access(), node.user("sam"))
+    return {(row.reserved.rho, row.spent.rho) for row in rows}
+
+
+def test_a_result_becomes_a_frame_a_table_and_text(answered):
+    result = answered.result()
+    frame = result.to_pandas()
+    assert list(frame.columns) == ["sex", "n", "a"]
+    assert frame["n"].dtype.kind == "i"
+    assert list(result.to_pandas(plus_minus=True).columns) == ["sex", "n", "n ±", "a", "a ±"]
+    assert result._repr_html_().count("<tr>") == 1 + len(result)
+    assert result.as_text().splitlines()[0].split() == ["sex", "n", "n", "±", "a", "a", "±"]
+    assert len(result.as_text().splitlines()) == 1 + len(result)
+    assert result.to_csv().splitlines()[0] == "sex,n,n_plus_minus_95,a,a_plus_minus_95"
+
+
+def test_a_table_escapes_what_a_code_list_holds(answered):
+    result = answered.result()
+    result._answer["rows"][0][0] = "<script>alert(1)</script>"
+    assert "<script>" not in result._repr_html_()
+
+
+def test_a_result_is_proven_with_the_key_one_knows(answered, sam):
+    proven = answered.result().verify(sam.log_key()["public_key"])
+    assert proven["sha256"] == answered.result().release["sha256"]
+
+
+def test_a_node_that_shows_other_figures_than_it_released_is_found_out(answered):
+    result = answered.result()
+    result._answer["rows"][0][1] += 1
+    with pytest.raises(gridhouse.NotProven, match="figures"):
+        result.verify()
+
+
+def test_a_node_that_swaps_the_bytes_is_found_out(answered, monkeypatch):
+    result = answered.result()
+    payload = result.payload().replace(b'"notes"', b'"Notes"')
+    monkeypatch.setattr(result, "payload", lambda: payload)
+    with pytest.raises(gridhouse.NotProven, match="bytes"):
+        result.verify()
+
+
+def test_a_receipt_of_something_else_proves_nothing(answered, monkeypatch):
+    result = answered.result()
+    monkeypatch.setattr(result, "request", "0" * 26)
+    receipt, payload = answered.result().receipt(), answered.result().payload()
+    monkeypatch.setattr(result, "receipt", lambda: receipt)
+    monkeypatch.setattr(result, "payload", lambda: payload)
+    with pytest.raises(gridhouse.NotProven, match="another event"):
+        result.verify()
+
+
+def test_a_log_signed_by_another_key_is_found_out(answered):
+    other = "another.example/audit+00000000+AQ=="
+    with pytest.raises(gridhouse.NotProven):
+        answered.result().verify(other)
+
+
+def test_a_receipt_is_kept_and_verified_without_the_node(answered, tmp_path):
+    kept = tmp_path / "receipt.json"
+    kept.write_text(json.dumps(answered.result().receipt()))
+    assert verify.verify_receipt(json.loads(kept.read_text())).body["event"] == "result.released"
+
+
+def test_asking_again_is_free(node, answered, sam):
+    before = spent(node)
+    again = sam.sql(node.grant, QUESTION, epsilon=0.1, title="Again").submit().wait(timeout=5)
+    assert again.result().is_repeat
+    assert again.result().rows == answered.result().rows
+    assert again.result().cost["rho_units"] == 0
+    assert spent(node) == before
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "show", "drawn"),
+    [(io.StringIO, None, False), (io.StringIO, True, True), (Terminal, None, True), (Terminal, False, False)],
+)
+def test_the_bar_is_drawn_on_terminals_or_where_asked_for(answered, monkeypatch, stream, show, drawn):
+    err = stream()
+    monkeypatch.setattr("sys.stderr", err)
+    answered.wait(timeout=1, progress=show)
+    assert ("Released" in err.getvalue()) is drawn
+    assert err.getvalue() == "" or err.getvalue().endswith("\n")
