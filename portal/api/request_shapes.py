@@ -117,9 +117,7 @@ class RequestDetailOut(RequestOut):
     def get_revisions(self, analysis: AnalysisRequest) -> list[int]:
         return [revision.number for revision in analysis.revisions.all()]
 
-    @extend_schema_field(
-        serializers.ChoiceField(choices=RUN_STATES, allow_null=True)
-    )
+    @extend_schema_field(serializers.ChoiceField(choices=RUN_STATES, allow_null=True))
     def get_mock_run(self, analysis: AnalysisRequest) -> str | None:
         return jobs.public_status(analysis.mock_job, timezone.now()) if analysis.mock_job else None
 
