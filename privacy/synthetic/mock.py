@@ -42,7 +42,9 @@ class Mock:
                 f"CREATE TABLE mock AS SELECT i + 1 AS {name_sql(ROW_ID)}, {', '.join(columns)}"
                 f" FROM range({self.rows}) AS t(i) ORDER BY i"
             )
-            connection.execute(f"COPY mock TO {text_sql(parquet)} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)")
+            connection.execute(
+                f"COPY mock TO {text_sql(parquet)} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)"
+            )
             connection.execute(
                 f"COPY (SELECT * EXCLUDE ({name_sql(ROW_ID)}) FROM mock ORDER BY {name_sql(ROW_ID)})"
                 f" TO {text_sql(csv)} (FORMAT csv, HEADER, USE_TMP_FILE false)"
