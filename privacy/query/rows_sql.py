@@ -13,7 +13,7 @@ from fractions import Fraction
 from privacy.errors import EngineFault
 from privacy.query.layout import Need
 from privacy.query.plan import Expr
-from privacy.schema import Column, Kind, Table, decimal_text
+from privacy.schema import Column, Kind, Table
 
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "eq": "=", "lt": "<", "le": "<="}
 _PARTS = {"year": "year", "quarter": "quarter", "month": "month", "day": "day", "weekday": "dayofweek"}
@@ -171,8 +171,3 @@ class RowSql:
         scaled = f"({value}) / {double_sql(need.step)}" if need.step != 1 else f"({value})"
         clamped = f"least(greatest({scaled}, {low}), {high})"
         return f"coalesce(CASE WHEN isfinite({value}) THEN CAST(round({clamped}) AS BIGINT) - {need.centre} END, 0)"
-
-
-def decimal_of(value: Fraction) -> str:
-    """Return a fraction whose denominator is a power of ten as plain text."""
-    return decimal_text(Decimal(value.numerator) / Decimal(value.denominator))

@@ -29,13 +29,17 @@ def test_epsilon_agrees_with_two_other_libraries(rho: float, delta: float) -> No
     assert ours == pytest.approx(opendp_epsilon(rho, delta), rel=1e-4, abs=1e-6)
 
 
-@pytest.mark.parametrize("rho", [0.001, 0.0243559, 0.5])
+@pytest.mark.parametrize("rho", [0.0243559, 0.5])
 def test_epsilon_is_never_below_the_exact_one(rho: float) -> None:
     """A Gaussian's exact privacy is better than its zCDP says: a conversion below it would be wrong."""
     from dp_accounting import GaussianDpEvent
     from dp_accounting.pld import PLDAccountant
 
-    exact = PLDAccountant().compose(GaussianDpEvent(1 / math.sqrt(2 * rho))).get_epsilon(1e-6)
+    exact = (
+        PLDAccountant(value_discretization_interval=1e-3)
+        .compose(GaussianDpEvent(1 / math.sqrt(2 * rho)))
+        .get_epsilon(1e-6)
+    )
     assert epsilon_of(round(rho * RHO_UNIT), 1e-6) > exact
 
 
