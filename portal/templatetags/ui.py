@@ -59,7 +59,7 @@ def tone_of(status: str) -> str:
 
 
 def _render(name: str, **values: Any) -> SafeString:
-    return get_template(f"_components/{name}.html").template.render(Context(values))
+    return mark_safe(get_template(f"_components/{name}.html").render(values))  # noqa: S308 - a template escaped it
 
 
 @register.simple_tag
@@ -152,7 +152,7 @@ def _is_check(bound: BoundField) -> bool:
     return isinstance(bound.field.widget, CheckboxInput)
 
 
-def _widget(bound: BoundField, extra_class: str, **attrs: str) -> SafeString:
+def _widget(bound: BoundField, extra_class: str, **attrs: str | bool) -> SafeString:
     """Render a widget with the style that fits its kind, keeping the classes it came with."""
     widget = bound.field.widget
     base = "form-control"

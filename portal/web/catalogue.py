@@ -67,7 +67,7 @@ def _example(slug: str, columns: list[Column]) -> str:
 
 
 @require_GET
-def mock(request: HttpRequest, slug: str) -> HttpResponse:
+def mock(request: HttpRequest, slug: str) -> FileResponse:
     """Offer the mock as a file; it holds nothing private."""
     row = queries.dataset(slug, request.user)
     version = queries.mock_version(row)

@@ -28,7 +28,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "projects": projects.projects(user)[:MOST],
         "grants": projects.grants_of(user)[:MOST],
         "datasets": catalog.catalogue(user)
-        .filter(stewards__user=user, stewards__ended_at=None)
+        .filter(stewards__user=user.pk, stewards__ended_at=None)
         .distinct()[:MOST],
         "is_scientist": allows(user, Permission.PROJECT_CREATE),
         "is_owner": Role.OWNER in user.node_roles,

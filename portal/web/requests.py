@@ -34,7 +34,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     page = pages.page_of(request, rows)
     now = timezone.now()
     lines = [(row, queries.progress(row, now)) for row in page]
-    statuses = [(value, AnalysisRequest.lifecycle[value].label) for value in Status.values]
+    statuses = [(each.value, AnalysisRequest.lifecycle[each].label) for each in Status]
     values = {"page": page, "lines": lines, "search": search, "status": status, "statuses": statuses}
     return render(request, "requests/list.html", values)
 

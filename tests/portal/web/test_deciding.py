@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -292,3 +293,20 @@ def test_an_owner_ends_a_grant_with_a_reason(given: Story) -> None:
     assert alice.post(stop, {"reason": ""}).status_code == 422
     alice.post(stop, {"reason": "The study is over."})
     assert AccessGrant.objects.get(pk=given.grant.pk).status == "revoked"
+
+
+def test_the_confirmation_carries_a_token_that_the_node_accepts_and_needs(given: Story) -> None:
+    analysis = kit.ask(given)
+    alice = Client(enforce_csrf_checks=True)
+    alice.cookies = kit.browser(given.cast.alice).cookies
+    here = reverse("decision", args=[analysis.pk])
+    ballot = {"vote": "approve", "revision": "1", "reason": ""}
+    assert alice.post(here, ballot | {"do": "confirm"}).status_code == 403
+    page = alice.post(here, ballot | {"csrfmiddlewaretoken": token_in(alice.get(here))})
+    alice.post(here, ballot | {"do": "confirm", "csrfmiddlewaretoken": token_in(page)})
+    assert fresh(analysis).status == Status.APPROVED
+
+
+def token_in(answer: Any) -> str:
+    """Return the token of the last form of a page."""
+    return re.findall(r'name="csrfmiddlewaretoken" value="([^"]+)"', answer.content.decode())[-1]
