@@ -67,8 +67,8 @@ def _take_head(connection: Any) -> AuditHead:
 
 
 def _append(head: AuditHead, row: AuditEvent) -> None:
-    row.leaf = leaf_hash(row.body)
-    frontier, completed = Frontier.from_bytes(head.size, bytes(head.frontier)).append(row.leaf)
+    row.leaf = leaf_hash(bytes(row.body))
+    frontier, completed = Frontier.from_bytes(head.size, bytes(head.frontier)).append(bytes(row.leaf))
     row.save(force_insert=True)
     AuditNode.objects.bulk_create(
         AuditNode(level=level, position=position, hash=hash_) for (level, position), hash_ in completed

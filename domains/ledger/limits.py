@@ -56,7 +56,15 @@ def propose_raise(account: str, *, epsilon: Decimal, reason: str, by: User) -> s
         rho=limit.rho,
         delta=limit.delta,
     )
-    record(Event.LIMIT_PROPOSED, by=by, on=proposal, account=row.pk, **limit.to_dict(), epsilon=str(epsilon))
+    record(
+        Event.LIMIT_PROPOSED,
+        by=by,
+        on=proposal,
+        account=row.pk,
+        rho=limit.rho,
+        delta=limit.delta,
+        epsilon=str(epsilon),
+    )
     return proposal.pk
 
 
@@ -174,7 +182,8 @@ def _apply(row: Account, limit: Loss, *, reason: str, by: User, confirmed_by: Us
         number=change.number,
         rho_before=change.rho_before,
         delta_before=change.delta_before,
-        **limit.to_dict(),
+        rho=limit.rho,
+        delta=limit.delta,
         reason=reason,
         confirmed_by=confirmed_by.pk if confirmed_by else "",
     )

@@ -105,7 +105,9 @@ class Account(Model):
         """The population whose δ turns ρ into ε for this account."""
         if self.population is not None:
             return self.population
-        dataset: Dataset = self.grant.dataset if self.grant is not None else self.dataset
+        dataset: Dataset | None = self.grant.dataset if self.grant is not None else self.dataset
+        if dataset is None:
+            raise RuntimeError("an account without an object, which a constraint forbids")
         return dataset.population
 
     @property

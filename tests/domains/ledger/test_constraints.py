@@ -140,15 +140,19 @@ def change(
 
 PROPOSAL = (
     "INSERT INTO ledger_limitproposal (id, created_at, account_id, limit_version, rho, delta, epsilon, reason, status, "
-    "proposed_by_id, decided_at, decided_by_id) SELECT 'z{n}', created_at, account_id, 0, 200, 100, 1, {reason}, "
-    "{status}, proposed_by_id, {at}, {by} FROM ledger_limitproposal WHERE id LIKE 'p%'"
+    "proposed_by_id, decided_at, decided_by_id) SELECT key, created_at, account_id, 0, 200, 100, 1, {reason}, "
+    "{status}, proposed_by_id, {at}, {by} FROM ledger_limitproposal, ({keys}) AS keys WHERE id LIKE 'p%'"
 )
 
 
 def proposal(
-    n: int = 1, reason: str = "'x'", status: str = "'open'", at: str = "NULL", by: str = "NULL"
+    keys: str = "SELECT 'z1' AS key",
+    reason: str = "'x'",
+    status: str = "'open'",
+    at: str = "NULL",
+    by: str = "NULL",
 ) -> str:
-    return PROPOSAL.format(n=n, reason=reason, status=status, at=at, by=by)
+    return PROPOSAL.format(keys=keys, reason=reason, status=status, at=at, by=by)
 
 
 TOP = "(SELECT id FROM ledger_account WHERE scope = 'population')"
@@ -235,7 +239,7 @@ ATTACKS = {
     "confirm one's own proposal": proposal(status="'confirmed'", at="created_at", by="proposed_by_id"),
     "a decision without a person": proposal(status="'ended'", at="created_at"),
     "a confirmation by nobody": proposal(status="'confirmed'"),
-    "two open proposals": f"{proposal(1)} UNION ALL {proposal(2).split(') ', 1)[1]}",
+    "two open proposals": proposal(keys="SELECT 'z1' AS key UNION ALL SELECT 'z2' AS key"),
     # the log
     "edit an event": "UPDATE audit_auditevent SET actor = 'nobody'",
     "delete an event": "DELETE FROM audit_auditevent WHERE \"index\" = 0",
