@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import models
 
 from domains.base import AppendOnly, HasLifecycle, Model
+from domains.errors import IllegalMove
 from domains.jobs.lifecycle import JOB, JobStatus
 
 
@@ -55,6 +58,20 @@ class Job(Model, HasLifecycle):
 
     def __str__(self) -> str:
         return f"{self.kind} job {self.pk}"
+
+    @property
+    def charge_key(self) -> str:
+        """The key of the charge that pays for it; IllegalMove for an uncharged job."""
+        if self.charge_id is None:
+            raise IllegalMove("This job is not charged.")
+        return self.charge_id
+
+    @property
+    def deadline(self) -> datetime:
+        """When outsiders learn its outcome; IllegalMove before data was opened."""
+        if self.due_at is None:
+            raise IllegalMove("This job has not opened data.")
+        return self.due_at
 
 
 class Result(AppendOnly):

@@ -142,9 +142,9 @@ def submit(analysis: AnalysisRequest, *, revision: int, by: User) -> None:
             "reasons": verdict.reasons,
             "policy_id": rules and rules.policy_id,
         }
-        if isinstance(verdict, Allow):
+        if isinstance(verdict, Allow) and rules:
             approval.approve(analysis, specification, actor=rules.actor, undo_seconds=0, **changes)
-        elif isinstance(verdict, Refuse):
+        elif isinstance(verdict, Refuse) and rules:
             move(analysis, Status.REFUSED, **changes)
             record(
                 Event.REQUEST_REFUSED, by=rules.actor, on=analysis, revision=revision, reasons=verdict.reasons
@@ -191,7 +191,7 @@ def withdraw(analysis: AnalysisRequest, *, by: User) -> None:
         job = analysis.job
         if job is None or not jobs.cancel(job, code="withdrawn"):
             raise IllegalMove("It has already run; its loss is spent and its result stays.")
-        ledger.void(job.charge_id, reason="withdrawn")
+        ledger.void(job.charge_key, reason="withdrawn")
     move(analysis, Status.WITHDRAWN)
     record(Event.REQUEST_WITHDRAWN, by=by, on=analysis)
     if waiting:

@@ -41,9 +41,32 @@ def approve(
     **changes: Any,
 ) -> None:
     """Reserve the loss, queue the job and move to APPROVED; BudgetExhausted changes nothing."""
-    now = timezone.now()
-    revision = analysis.revision
-    charge = protocol.reserve(
+    # Whoever holds the audit log's head waits for no row, so this one is taken before the ledger takes the head.
+    AnalysisRequest.objects.select_for_update().get(pk=analysis.pk)
+    revision, now = analysis.current, timezone.now()
+    charge = _reserve(analysis, specification)
+    job = jobs.queue(
+        JobKind.QUERY,
+        subject=analysis.pk,
+        spec=specification.job_spec() | {"revision_sha256": revision.sha256},
+        planned_seconds=float(specification.pricing.deadline_seconds) + settings.DEADLINE_SLACK,
+        charge_id=charge,
+        not_before=now + timedelta(seconds=undo_seconds),
+        valid_until=now + timedelta(days=settings.APPROVAL_VALID_DAYS),
+    )
+    person = actor if isinstance(actor, User) else None
+    move(analysis, Status.APPROVED, job=job, decided_at=now, decided_by=person, status_code="", **changes)
+    details: dict[str, Any] = {"revision": revision.number, "sha256": revision.sha256, "charge": charge}
+    details |= specification.loss.to_dict()
+    record(Event.REQUEST_APPROVED, by=actor, on=analysis, **details)
+    text = f"“{analysis.title}” was approved and will run."
+    tell([analysis.author], Event.REQUEST_APPROVED, text, f"/requests/{analysis.pk}/")
+
+
+def _reserve(analysis: AnalysisRequest, specification: Specification) -> str:
+    """Set the loss aside under every cap and return the charge; a new round of voting makes a new charge."""
+    revision = analysis.current
+    return protocol.reserve(
         idem=digest({"analysis": analysis.pk, "revision": revision.sha256, "round": analysis.round}),
         repeat_key=specification.repeat_key(),
         accounts=[account.pk for account in accounts.for_charge(analysis.grant, analysis.author)],
@@ -56,29 +79,6 @@ def approve(
             "pricing": revision.pricing,
         },
     )
-    job = jobs.queue(
-        JobKind.QUERY,
-        subject=analysis.pk,
-        spec=specification.job_spec() | {"revision_sha256": revision.sha256},
-        planned_seconds=float(specification.pricing.deadline_seconds) + settings.DEADLINE_SLACK,
-        charge_id=charge,
-        not_before=now + timedelta(seconds=undo_seconds),
-        valid_until=now + timedelta(days=settings.APPROVAL_VALID_DAYS),
-    )
-    person = actor if isinstance(actor, User) else None
-    move(analysis, Status.APPROVED, job=job, decided_at=now, decided_by=person, status_code="", **changes)
-    record(
-        Event.REQUEST_APPROVED,
-        by=actor,
-        on=analysis,
-        revision=revision.number,
-        sha256=revision.sha256,
-        charge=charge,
-        rho=specification.loss.rho,
-        delta=specification.loss.delta,
-    )
-    text = f"“{analysis.title}” was approved and will run."
-    tell([analysis.author], Event.REQUEST_APPROVED, text, f"/requests/{analysis.pk}/")
 
 
 def repeat(analysis: AnalysisRequest, specification: Specification) -> bool:

@@ -59,22 +59,20 @@ def _review(
     if current.reviews.filter(round=analysis.round, reviewer=by).exists():
         raise IllegalMove("You have already voted on this revision.", code="already_voted")
     Review.objects.create(revision=current, round=analysis.round, reviewer=by, vote=vote, reason=reason)
-    _DECIDE[vote](analysis, current, reason, by, undo_seconds)
+    _DECIDE[Vote(vote)](analysis, current, reason, by, undo_seconds)
 
 
 def _approve(analysis: AnalysisRequest, revision: Revision, reason: str, by: User, undo_seconds: int) -> None:
-    record(Event.REQUEST_VOTED, by=by, on=analysis, revision=revision.number, vote=Vote.APPROVE.value)
     approvals = revision.reviews.filter(round=analysis.round, vote=Vote.APPROVE).count()
-    if not quorum_reached(approvals):
-        return
-    require_usable(analysis.grant, analysis.author)
-    specification = respecify(revision)
-    _, verdict = verdict_for(analysis.grant, specification)
-    if isinstance(verdict, Refuse):
-        raise IllegalMove(
-            "The dataset's policy now refuses this: " + " ".join(verdict.reasons), code="policy_refused"
-        )
-    approval.approve(analysis, specification, actor=by, undo_seconds=undo_seconds)
+    if quorum_reached(approvals):
+        require_usable(analysis.grant, analysis.author)
+        specification = respecify(revision)
+        _, verdict = verdict_for(analysis.grant, specification)
+        if isinstance(verdict, Refuse):
+            why = "The dataset's policy now refuses this: " + " ".join(verdict.reasons)
+            raise IllegalMove(why, code="policy_refused")
+        approval.approve(analysis, specification, actor=by, undo_seconds=undo_seconds)
+    record(Event.REQUEST_VOTED, by=by, on=analysis, revision=revision.number, vote=Vote.APPROVE.value)
 
 
 def _send_back(analysis: AnalysisRequest, revision: Revision, reason: str, by: User, _undo: int) -> None:
@@ -103,7 +101,7 @@ def undo_approval(analysis: AnalysisRequest, *, by: User) -> None:
     job = analysis.job
     if job is None or timezone.now() >= job.not_before or not jobs.cancel(job, code="approval_undone"):
         raise IllegalMove("The undo window is over; the request has gone to a worker.", code="undo_over")
-    ledger.void(job.charge_id, reason="approval_undone")
+    ledger.void(job.charge_key, reason="approval_undone")
     move(
         analysis,
         Status.IN_REVIEW,
@@ -113,7 +111,7 @@ def undo_approval(analysis: AnalysisRequest, *, by: User) -> None:
         decided_by=None,
         status_code="approval_undone",
     )
-    record(Event.REQUEST_APPROVAL_UNDONE, by=by, on=analysis, charge=job.charge_id)
+    record(Event.REQUEST_APPROVAL_UNDONE, by=by, on=analysis, charge=job.charge_key)
     text = f"The approval of “{analysis.title}” was taken back; it is in review again."
     tell([analysis.author], Event.REQUEST_APPROVAL_UNDONE, text, f"/requests/{analysis.pk}/")
 
@@ -128,8 +126,8 @@ def revoke(analysis: AnalysisRequest, *, reason: str, by: User) -> None:
     job = analysis.job
     if analysis.status != Status.APPROVED or job is None or not jobs.cancel(job, code="revoked"):
         raise IllegalMove("Only an approval whose run has not opened the data can be revoked.")
-    ledger.void(job.charge_id, reason="revoked")
+    ledger.void(job.charge_key, reason="revoked")
     move(analysis, Status.REVOKED, reasons=[reason.strip()])
-    record(Event.REQUEST_REVOKED, by=by, on=analysis, charge=job.charge_id)
+    record(Event.REQUEST_REVOKED, by=by, on=analysis, charge=job.charge_key)
     text = f"The approval of “{analysis.title}” was revoked."
     tell([analysis.author], Event.REQUEST_REVOKED, text, f"/requests/{analysis.pk}/")

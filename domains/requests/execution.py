@@ -91,7 +91,7 @@ def preflight(analysis: AnalysisRequest, claim: Claim) -> str:
     reasons = {
         "approval_expired": claim.job.valid_until <= now,
         refusal.code if refusal else "": refusal is not None,
-        "version_retired": analysis.revision.version.status == VersionStatus.RETIRED,
+        "version_retired": analysis.current.version.status == VersionStatus.RETIRED,
         "specification_changed": not _is_as_approved(analysis, claim),
         "ledger_behind_witness": checkpoints.is_behind(),
     }
@@ -101,10 +101,10 @@ def preflight(analysis: AnalysisRequest, claim: Claim) -> str:
 def _is_as_approved(analysis: AnalysisRequest, claim: Claim) -> bool:
     """Price afresh and compare with the hash that the approval bound."""
     try:
-        specification = respecify(analysis.revision)
+        specification = respecify(analysis.current)
     except (IllegalMove, PrivacyError):
         return False
-    return bool(claim.job.spec == specification.job_spec() | {"revision_sha256": analysis.revision.sha256})
+    return bool(claim.job.spec == specification.job_spec() | {"revision_sha256": analysis.current.sha256})
 
 
 # Refusals before data was read end the request like this; everything else lapses.
@@ -115,7 +115,7 @@ def stand_down(analysis: AnalysisRequest, claim: Claim, code: str) -> None:
     """End a job that read nothing: its reservation is voided and its author told why."""
     with transaction.atomic(durable=True):
         jobs.finish(claim, JobStatus.FAILED, code=code)
-        if not ledger.void(claim.job.charge_id, reason=code):
+        if not ledger.void(claim.job.charge_key, reason=code):
             return
         if analysis.status == Status.APPROVED and analysis.job_id == claim.job.pk:
             move(analysis, _ENDS.get(code, Status.REVOKED), status_code=code)
@@ -128,7 +128,7 @@ def open_data(claim: Claim) -> int | None:
     """Commit the charge and open data in one durable transaction; None when somebody else holds the draw."""
     lease = timedelta(seconds=float(claim.job.planned_seconds)) + GRACE
     with transaction.atomic(durable=True):
-        fence = ledger.commit(claim.job.charge_id, lease=lease)
+        fence = ledger.commit(claim.job.charge_key, lease=lease)
         if fence is None:
             return None
         jobs.open_data(claim, tick=_tick(claim), lease=lease)
@@ -141,16 +141,16 @@ def _tick(claim: Claim) -> float:
 
 def _answer(analysis: AnalysisRequest, claim: Claim, child: Child, fence: int, seconds: float) -> None:
     """Compute and persist the one answer, then conclude at the deadline; a failure burns the charge."""
-    path = str(storage.path_of(analysis.revision.version))
+    path = str(storage.path_of(analysis.current.version))
     try:
         payload = child.go({"path": path, "salt": fresh_salt()}, timeout=seconds)
-        sha256 = ledger.persist(claim.job.charge_id, fence=fence, payload=payload)
+        sha256 = ledger.persist(claim.job.charge_key, fence=fence, payload=payload)
     except ChildFailed as failure:
         log.warning("a run failed after data was opened", extra={"job": claim.job.pk})
-        ledger.burn(claim.job.charge_id, fence=fence)
+        ledger.burn(claim.job.charge_key, fence=fence)
         sha256 = ""
         status = JobStatus.TIMED_OUT if failure.code == "timed_out" else JobStatus.FAILED
-    _sleep_until(claim.job.due_at)
+    _sleep_until(claim.job.deadline)
     if sha256:
         conclude(analysis, claim, sha256)
     else:
@@ -167,14 +167,14 @@ def conclude(analysis: AnalysisRequest, claim: Claim, sha256: str) -> None:
     checkpoints.witness()
     with transaction.atomic(durable=True):
         jobs.finish(claim, JobStatus.SUCCEEDED)
-        releases.conclude(analysis, charge_id=claim.job.charge_id, sha256=sha256, at=claim.job.due_at)
+        releases.conclude(analysis, charge_id=claim.job.charge_key, sha256=sha256, at=claim.job.deadline)
 
 
 def fail(analysis: AnalysisRequest, claim: Claim, status: JobStatus) -> None:
     """Finish a job that opened data and has no answer; its loss stays spent."""
     with transaction.atomic(durable=True):
         jobs.finish(claim, status, code="failed")
-        record(Event.JOB_FAILED, by="system", on=analysis, job=claim.job.pk, charge=claim.job.charge_id)
+        record(Event.JOB_FAILED, by="system", on=analysis, job=claim.job.pk, charge=claim.job.charge_key)
         text = f"“{analysis.title}” ended without an answer. Its loss stays spent, because the data was read."
         tell([analysis.author], Event.JOB_FAILED, text, f"/requests/{analysis.pk}/")
 
@@ -183,7 +183,7 @@ def run_mock(claim: Claim) -> None:
     """Run a request on mock data: the same engine and the same noise, uncharged; the result is the author's."""
     job = claim.job
     analysis = AnalysisRequest.objects.select_related("revision__version").get(pk=job.subject)
-    path = str(storage.mock_path(analysis.revision.version))
+    path = str(storage.mock_path(analysis.current.version))
     try:
         with _child(claim, float(job.planned_seconds) + PREPARE_SECONDS) as child:
             child.prepared(PREPARE_SECONDS)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
 from domains.base import AppendOnly, HasLifecycle, Model
 from domains.catalog.models import AccessPolicy, DatasetVersion
+from domains.errors import IllegalMove
 from domains.jobs.models import Job
 from domains.people.models import User
 from domains.people.permissions import Role
@@ -71,6 +74,20 @@ class AnalysisRequest(Model, HasLifecycle):
     @property
     def dataset(self):
         return self.grant.dataset
+
+    @property
+    def current(self) -> Revision:
+        """The revision that stands; IllegalMove while nothing was checked."""
+        if self.revision is None:
+            raise IllegalMove("Check the request first; there is nothing to run yet.")
+        return self.revision
+
+    @property
+    def run(self) -> Job:
+        """The job that its approval queued; IllegalMove when there is none."""
+        if self.job is None:
+            raise IllegalMove("Nothing was queued for this request.")
+        return self.job
 
     def roles_of(self, user: User) -> set[Role]:
         own = {Role.AUTHOR} if self.author_id == user.pk else set()
@@ -159,6 +176,12 @@ class Release(Model, HasLifecycle):
             models.UniqueConstraint(fields=["analysis", "charge"], name="release_once"),
             models.CheckConstraint(condition=Q(status__in=ReleaseStatus.values), name="release_status"),
         ]
+
+    def is_out(self, now: datetime) -> bool:
+        """Whether the project's members may read it by `now`."""
+        return (
+            self.status == ReleaseStatus.RELEASED and self.released_at is not None and self.released_at <= now
+        )
 
     def __str__(self) -> str:
         return f"release of {self.analysis_id}"

@@ -61,10 +61,10 @@ def _let_out(release: Release, *, actor: User | str, person: User | None, at: da
         on=release,
         at=at,
         analysis=analysis.pk,
-        revision=analysis.revision.sha256,
+        revision=analysis.current.sha256,
         sha256=release.sha256,
-        rho=analysis.revision.rho,
-        delta=analysis.revision.delta,
+        rho=analysis.current.rho,
+        delta=analysis.current.delta,
         repeat=release.is_repeat,
     )
     move(release, ReleaseStatus.RELEASED, released_at=at, released_by=person, audit_index=index)
@@ -130,11 +130,11 @@ def reject(release: Release, *, reason: str, by: User) -> None:
 def result(analysis: AnalysisRequest, *, by: User) -> Result:
     """Return the released answer for a member of the project; a held one only for those who may release it."""
     release = analysis.releases.first()
-    held = release is not None and release.status == ReleaseStatus.AWAITING_REVIEW
-    if held and allows(by, Permission.RESULT_RELEASE, on=analysis):
+    is_judge = allows(by, Permission.RESULT_RELEASE, on=analysis)
+    if release is not None and release.status == ReleaseStatus.AWAITING_REVIEW and is_judge:
         return _read(release)
     require(by, Permission.RESULT_READ, on=analysis)
-    if release is None or release.status != ReleaseStatus.RELEASED or release.released_at > timezone.now():
+    if release is None or not release.is_out(timezone.now()):
         raise NotFound("There is no released result yet.", code="no_result")
     return _read(release)
 

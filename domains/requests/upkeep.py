@@ -42,7 +42,7 @@ def lapse(analysis: AnalysisRequest) -> bool:
     """Void an approval that no worker took up in time."""
     try:
         with transaction.atomic(durable=True):
-            if not jobs.cancel(analysis.job, code="approval_expired"):
+            if not jobs.cancel(analysis.run, code="approval_expired"):
                 return False
             _end(analysis, Status.LAPSED, "approval_expired")
     except IllegalMove:  # somebody moved it first, which is as good
@@ -51,9 +51,9 @@ def lapse(analysis: AnalysisRequest) -> bool:
 
 
 def _end(analysis: AnalysisRequest, status: Status, code: str) -> None:
-    ledger.void(analysis.job.charge_id, reason=code)
+    ledger.void(analysis.run.charge_key, reason=code)
     move(analysis, status, status_code=code)
-    record(Event.REQUEST_LAPSED, by="system", on=analysis, charge=analysis.job.charge_id, code=code)
+    record(Event.REQUEST_LAPSED, by="system", on=analysis, charge=analysis.run.charge_key, code=code)
     text = f"“{analysis.title}” was not run; its reservation was given back."
     tell([analysis.author], Event.REQUEST_LAPSED, text, f"/requests/{analysis.pk}/")
 
@@ -68,13 +68,13 @@ def _stranded(now: datetime) -> list[AnalysisRequest]:
 
 def rescue(analysis: AnalysisRequest) -> bool:
     """Release the persisted answer of a worker that died after T3; False when there is none."""
-    payload_sha256 = books.answer_sha256(analysis.job.charge_id)
+    payload_sha256 = books.answer_sha256(analysis.run.charge_key)
     if payload_sha256 is None:
         return False
     witness()
     with transaction.atomic(durable=True):
         releases.conclude(
-            analysis, charge_id=analysis.job.charge_id, sha256=payload_sha256, at=analysis.job.due_at
+            analysis, charge_id=analysis.run.charge_key, sha256=payload_sha256, at=analysis.run.deadline
         )
     return True
 
@@ -93,7 +93,7 @@ def give_back(analysis: AnalysisRequest) -> bool:
     """Void the reservation of a job that was given up before data was read."""
     try:
         with transaction.atomic(durable=True):
-            if books.charge(analysis.job.charge_id).state != "RESERVED":
+            if books.charge(analysis.run.charge_key).state != "RESERVED":
                 return False
             _end(analysis, Status.LAPSED, "no_worker_finished")
     except IllegalMove:

@@ -44,7 +44,7 @@ class CheckOut(serializers.Serializer[Any]):
     """One condition under which a grant may be used now."""
 
     code = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # a field of that name, not its own label
     ok = serializers.BooleanField()
     hint = serializers.CharField(allow_blank=True)
 

@@ -21,7 +21,7 @@ class ProgressOut(serializers.Serializer[Any]):
     """One word for where a request stands, and a sentence for why."""
 
     code = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # a field of that name, not its own label
     why = serializers.CharField()
     is_final = serializers.BooleanField()
 

@@ -60,7 +60,7 @@ class BalanceOut(serializers.Serializer[Any]):
         allow_null=True, help_text="Key; null before the first charge opens a person's account."
     )
     scope = serializers.ChoiceField(choices=["population", "dataset", "grant", "person"])
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # a field of that name, not its own label
     limit = LossOut()
     reserved = LossOut()
     spent = LossOut()
