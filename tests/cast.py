@@ -91,7 +91,10 @@ def published(dataset: Dataset, *, mock_origin: str = "generated") -> DatasetVer
         sha256="a" * 64,
         mock_sha256="b" * 64,
         mock_origin=mock_origin,
-        attested_at=now, attested_by=by, published_at=now, published_by=by,
+        attested_at=now,
+        attested_by=by,
+        published_at=now,
+        published_by=by,
     )
     Dataset.objects.filter(pk=dataset.pk).update(status=DatasetStatus.PUBLISHED)
     dataset.refresh_from_db()

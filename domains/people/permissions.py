@@ -65,6 +65,7 @@ class Permission(StrEnum):
     REQUEST_EDIT = "request.edit"
     REQUEST_SUBMIT = "request.submit"
     REQUEST_WITHDRAW = "request.withdraw"
+    REQUEST_COMMENT = "request.comment"
     REQUEST_REVIEW = "request.review"
     RESULT_READ = "result.read"
     RESULT_RELEASE = "result.release"
@@ -128,12 +129,20 @@ TABLE: dict[Role, frozenset[Permission]] = {
             _P.PROJECT_READ,
             _P.GRANT_REVOKE,
             _P.REQUEST_READ,
+            _P.REQUEST_COMMENT,
             _P.REQUEST_REVIEW,
             _P.RESULT_RELEASE,
         }
     ),
     Role.DATASET_REVIEWER: frozenset(
-        {_P.BUDGET_READ, _P.PROJECT_READ, _P.REQUEST_READ, _P.REQUEST_REVIEW, _P.RESULT_RELEASE}
+        {
+            _P.BUDGET_READ,
+            _P.PROJECT_READ,
+            _P.REQUEST_READ,
+            _P.REQUEST_COMMENT,
+            _P.REQUEST_REVIEW,
+            _P.RESULT_RELEASE,
+        }
     ),
     Role.PROJECT_LEAD: frozenset(
         {
@@ -143,13 +152,23 @@ TABLE: dict[Role, frozenset[Permission]] = {
             _P.BUDGET_READ,
             _P.REQUEST_CREATE,
             _P.REQUEST_READ,
+            _P.REQUEST_COMMENT,
             _P.RESULT_READ,
         }
     ),
     Role.PROJECT_MEMBER: frozenset(
-        {_P.PROJECT_READ, _P.BUDGET_READ, _P.REQUEST_CREATE, _P.REQUEST_READ, _P.RESULT_READ}
+        {
+            _P.PROJECT_READ,
+            _P.BUDGET_READ,
+            _P.REQUEST_CREATE,
+            _P.REQUEST_READ,
+            _P.REQUEST_COMMENT,
+            _P.RESULT_READ,
+        }
     ),
-    Role.AUTHOR: frozenset({_P.REQUEST_READ, _P.REQUEST_EDIT, _P.REQUEST_SUBMIT, _P.REQUEST_WITHDRAW}),
+    Role.AUTHOR: frozenset(
+        {_P.REQUEST_READ, _P.REQUEST_COMMENT, _P.REQUEST_EDIT, _P.REQUEST_SUBMIT, _P.REQUEST_WITHDRAW}
+    ),
 }
 
 

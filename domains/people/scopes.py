@@ -29,8 +29,10 @@ GROUPS: tuple[ScopeGroup, ...] = (
     ScopeGroup("projects", "Write and hand in projects", frozenset({_P.PROJECT_CREATE, _P.PROJECT_EDIT})),
     ScopeGroup(
         "requests",
-        "Write, check, submit and withdraw requests",
-        frozenset({_P.REQUEST_CREATE, _P.REQUEST_EDIT, _P.REQUEST_SUBMIT, _P.REQUEST_WITHDRAW}),
+        "Write, check, submit, withdraw and comment on requests",
+        frozenset(
+            {_P.REQUEST_CREATE, _P.REQUEST_EDIT, _P.REQUEST_SUBMIT, _P.REQUEST_WITHDRAW, _P.REQUEST_COMMENT}
+        ),
     ),
     ScopeGroup(
         "datasets",

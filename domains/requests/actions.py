@@ -21,6 +21,7 @@ from domains.people.permissions import Permission, require
 from domains.projects.models import AccessGrant
 from domains.projects.rights import require_usable
 from domains.requests import approval
+from domains.requests.guards import lock
 from domains.requests.lifecycle import Status
 from domains.requests.models import AnalysisRequest, Comment, Revision
 from domains.requests.policy import Allow, Refuse
@@ -191,6 +192,7 @@ def withdraw(analysis: AnalysisRequest, *, by: User) -> None:
         job = analysis.job
         if job is None or not jobs.cancel(job, code="withdrawn"):
             raise IllegalMove("It has already run; its loss is spent and its result stays.")
+        lock(analysis)
         ledger.void(job.charge_key, reason="withdrawn")
     move(analysis, Status.WITHDRAWN)
     record(Event.REQUEST_WITHDRAWN, by=by, on=analysis)
@@ -202,7 +204,7 @@ def withdraw(analysis: AnalysisRequest, *, by: User) -> None:
 @transaction.atomic(durable=True)
 def comment(analysis: AnalysisRequest, text: str, *, by: User) -> Comment:
     """Add a line to the request's thread and tell the others in it."""
-    require(by, Permission.REQUEST_READ, on=analysis)
+    require(by, Permission.REQUEST_COMMENT, on=analysis)
     text = text.strip()
     if not text or len(text) > 4000:
         raise InvalidInput("A comment has between 1 and 4,000 characters.", code="comment_invalid")

@@ -19,6 +19,7 @@ from domains.ledger import queries as books
 from domains.notices.outbox import tell
 from domains.people.models import User
 from domains.requests import releases
+from domains.requests.guards import lock
 from domains.requests.lifecycle import Status
 from domains.requests.models import AnalysisRequest
 from domains.requests.specification import Specification, digest
@@ -41,8 +42,7 @@ def approve(
     **changes: Any,
 ) -> None:
     """Reserve the loss, queue the job and move to APPROVED; BudgetExhausted changes nothing."""
-    # Whoever holds the audit log's head waits for no row, so this one is taken before the ledger takes the head.
-    AnalysisRequest.objects.select_for_update().get(pk=analysis.pk)
+    lock(analysis)
     revision, now = analysis.current, timezone.now()
     charge = _reserve(analysis, specification)
     job = jobs.queue(

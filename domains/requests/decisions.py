@@ -18,7 +18,7 @@ from domains.projects.models import Vote
 from domains.projects.rights import require_usable
 from domains.requests import approval
 from domains.requests.actions import require_revision, respecify
-from domains.requests.guards import require_separate
+from domains.requests.guards import lock, require_separate
 from domains.requests.lifecycle import Status
 from domains.requests.models import AnalysisRequest, Review, Revision
 from domains.requests.policy import Refuse, quorum_reached
@@ -101,6 +101,7 @@ def undo_approval(analysis: AnalysisRequest, *, by: User) -> None:
     job = analysis.job
     if job is None or timezone.now() >= job.not_before or not jobs.cancel(job, code="approval_undone"):
         raise IllegalMove("The undo window is over; the request has gone to a worker.", code="undo_over")
+    lock(analysis)
     ledger.void(job.charge_key, reason="approval_undone")
     move(
         analysis,
@@ -126,6 +127,7 @@ def revoke(analysis: AnalysisRequest, *, reason: str, by: User) -> None:
     job = analysis.job
     if analysis.status != Status.APPROVED or job is None or not jobs.cancel(job, code="revoked"):
         raise IllegalMove("Only an approval whose run has not opened the data can be revoked.")
+    lock(analysis)
     ledger.void(job.charge_key, reason="revoked")
     move(analysis, Status.REVOKED, reasons=[reason.strip()])
     record(Event.REQUEST_REVOKED, by=by, on=analysis, charge=job.charge_key)

@@ -30,6 +30,7 @@ from domains.notices.outbox import tell
 from domains.projects.rights import grant_usable
 from domains.requests import releases
 from domains.requests.actions import respecify
+from domains.requests.guards import lock
 from domains.requests.lifecycle import Status
 from domains.requests.models import AnalysisRequest
 from privacy.errors import PrivacyError
@@ -115,6 +116,7 @@ def stand_down(analysis: AnalysisRequest, claim: Claim, code: str) -> None:
     """End a job that read nothing: its reservation is voided and its author told why."""
     with transaction.atomic(durable=True):
         jobs.finish(claim, JobStatus.FAILED, code=code)
+        lock(analysis)
         if not ledger.void(claim.job.charge_key, reason=code):
             return
         if analysis.status == Status.APPROVED and analysis.job_id == claim.job.pk:
@@ -128,11 +130,11 @@ def open_data(claim: Claim) -> int | None:
     """Commit the charge and open data in one durable transaction; None when somebody else holds the draw."""
     lease = timedelta(seconds=float(claim.job.planned_seconds)) + GRACE
     with transaction.atomic(durable=True):
+        jobs.open_data(claim, tick=_tick(claim), lease=lease)
         fence = ledger.commit(claim.job.charge_key, lease=lease)
         if fence is None:
-            return None
-        jobs.open_data(claim, tick=_tick(claim), lease=lease)
-        return fence
+            transaction.set_rollback(True)
+    return fence
 
 
 def _tick(claim: Claim) -> float:

@@ -15,6 +15,11 @@ def require_separate(analysis: AnalysisRequest, by: User) -> None:
         )
 
 
+def lock(analysis: AnalysisRequest) -> None:
+    """Take the request's row before the ledger takes the audit log's head: who holds the head waits for no row."""
+    AnalysisRequest.objects.select_for_update(no_key=True).get(pk=analysis.pk)
+
+
 def is_separate(analysis: AnalysisRequest, by: User) -> bool:
     """Answer the same question without raising."""
     return by.pk != analysis.author_id and by.pk not in analysis.project.member_ids

@@ -17,6 +17,7 @@ from domains.ledger import protocol as ledger
 from domains.ledger import queries as books
 from domains.notices.outbox import tell
 from domains.requests import releases
+from domains.requests.guards import lock
 from domains.requests.lifecycle import Status
 from domains.requests.models import AnalysisRequest
 
@@ -51,6 +52,7 @@ def lapse(analysis: AnalysisRequest) -> bool:
 
 
 def _end(analysis: AnalysisRequest, status: Status, code: str) -> None:
+    lock(analysis)
     ledger.void(analysis.run.charge_key, reason=code)
     move(analysis, status, status_code=code)
     record(Event.REQUEST_LAPSED, by="system", on=analysis, charge=analysis.run.charge_key, code=code)

@@ -19,9 +19,7 @@ QUESTION = (
     "SELECT dzgroup, COUNT(*) AS patients, AVG(age) AS mean_age "
     "FROM support2 GROUP BY dzgroup ORDER BY dzgroup"
 )
-PENDING = (
-    "SELECT sex, COUNT(*) AS patients, AVG(age) AS mean_age FROM support2 WHERE hospdead GROUP BY sex"
-)
+PENDING = "SELECT sex, COUNT(*) AS patients, AVG(age) AS mean_age FROM support2 WHERE hospdead GROUP BY sex"
 DATASET_EPSILON, GRANT_EPSILON = "3", "1"
 
 

@@ -1,0 +1,239 @@
+"""Every address × method × person, against the committed table `matrix.csv`; an address missing from it fails.
+
+The table is what a person reviews: `WRITE_MATRIX=1` writes it anew from what the node answers now. Whatever the
+table says, the rules below it hold: nobody unknown gets in, a stranger learns nothing of what is not theirs, a
+person who may only read changes nothing, and nothing answers with a failure of the server.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from django.db import transaction
+from django.test import Client
+
+from domains.notices.models import Notice
+from domains.people.models import ApiToken
+from tests import make
+from tests.portal.routes import Route, routes
+from tests.world import World, built, node
+
+__all__ = ["built", "node"]
+
+TABLE = Path(__file__).with_name("matrix.csv")
+PEOPLE = ("nobody", "charlie", "sam", "alice", "rita", "ada", "theo")
+METHODS = ("GET", "POST", "PATCH", "DELETE")
+# Who has never signed in may see these and nothing else.
+OPEN = {
+    "livez",
+    "readyz",
+    "account/login/",
+    "account/logout/",
+    "account/inactive/",
+    "invitations/<str:secret>/",
+}
+OPEN_API = {
+    "api/v1/audit/checkpoint/",
+    "api/v1/audit/proofs/inclusion/",
+    "api/v1/audit/proofs/consistency/",
+    "api/v1/audit/key/",
+    "api/v1/audit/verifier/",
+    "api/v1/schema/",
+    "api/v1/docs/",
+}
+# What Charlie, who is on no project, may reach of an object by its address: what every member of the node may.
+SHARED = ("datasets/", "areas/", "populations/", "catalogue/", "audit/", "account", "people/<str:pk>/")
+# Where even somebody who only reads changes something: their own account, their own notices, their own sign-in.
+OWN = ("account", "notices", "api/v1/tokens", "api/v1/notices", "invitations")
+
+# One body that fits most forms, so that what decides is the right and not a missing field.
+EVERYTHING = {
+    "vote": "approve",
+    "reason": "Because.",
+    "report": "Done.",
+    "text": "A line.",
+    "revision": 1,
+    "version": 1,
+    "epsilon": "0.1",
+    "sql": make.QUESTION,
+    "title": "A title",
+    "name": "A name",
+    "user": "charlie@hospital.example",
+    "member": "charlie@hospital.example",
+    "person": "charlie@hospital.example",
+    "people": "charlie@hospital.example",
+    "role": "dataset_reviewer",
+    "sha256": "0" * 64,
+    "attested": True,
+}
+
+Row = dict[str, str]
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Roll back what one call did; the actions inside still believe to be outermost, as under TestCase."""
+    block = transaction.atomic()
+    block._from_testcase = True  # type: ignore[attr-defined]  # what TestCase itself sets
+    with block:
+        yield
+        transaction.set_rollback(True)
+
+
+def values(world: World) -> dict[str, str]:
+    """Return what fills each parameter: Sam's objects, of which each is as far as it can come."""
+    grant = world.access()
+    analysis = make.request(make.Status.IN_REVIEW, on=grant)
+    version = grant.dataset.versions.get()
+    sam = world.user("sam")
+    return {
+        "requests/key": analysis.pk,
+        "requests/pk": analysis.pk,
+        "requests/id": analysis.pk,
+        "queue/pk": analysis.pk,
+        "projects/key": grant.project_id,
+        "projects/pk": grant.project_id,
+        "person": sam.pk,
+        "member": sam.pk,
+        "user": sam.pk,
+        "grants/key": grant.pk,
+        "grants/pk": grant.pk,
+        "budgets/key": grant.pk,
+        "grant": grant.pk,
+        "slug": grant.dataset.slug,
+        "datasets/key": version.uploads.first().pk,
+        "uploads/key": version.uploads.first().pk,
+        "uploads/pk": version.uploads.first().pk,
+        "datasets/pk": grant.dataset.slug,
+        "areas/pk": grant.dataset.area_id,
+        "areas/slug": grant.dataset.area.slug,
+        "areas/key": grant.dataset.area_id,
+        "populations/pk": grant.dataset.population_id,
+        "number": "1",
+        "index": "1",
+        "people/pk": sam.pk,
+        "account/pk": ApiToken.objects.filter(user=sam).first().pk,
+        "tokens/pk": ApiToken.objects.filter(user=sam).first().pk,
+        "notices/pk": Notice.objects.filter(recipient=sam).first().pk,
+        "secret": "no-such-secret",
+        "rest": "nowhere",
+        "format": "json",
+        "pk": sam.pk,
+        "key": analysis.pk,
+    }
+
+
+def sessions(world: World) -> dict[str, str]:
+    """Return the cookies of a fresh sign-in for each person."""
+    found = {"nobody": ""}
+    for name in PEOPLE[1:]:
+        client = Client()
+        form = {"login": world.user(name).email, "password": make.PASSWORD}
+        assert client.post("/account/login/", form).status_code == 302
+        found[name] = client.cookies.output(header="", sep=";")
+    return found
+
+
+def ask(route: Route, method: str, name: str, address: str, world: World, cookies: str) -> str:
+    """Return the status of one call, rolled back; API calls come with a token, pages with a session's cookies."""
+    headers = {"authorization": f"Bearer {world.tokens[name]}"} if route.is_api and name != "nobody" else {}
+    client = Client()
+    if not route.is_api:
+        client.cookies.load(cookies)
+    with undone():
+        if method == "GET":
+            response = client.get(
+                address, EVERYTHING if route.pattern.endswith("effect/") else {}, headers=headers
+            )
+        elif route.is_api:
+            response = client.generic(
+                method, address, json.dumps(EVERYTHING), "application/json", headers=headers
+            )
+        else:
+            response = client.post(address, EVERYTHING, headers=headers)
+        if response.streaming:
+            b"".join(response.streaming_content)  # to its end, which closes what it reads from
+        return str(response.status_code)
+
+
+@pytest.fixture
+def observed(node: World) -> list[Row]:
+    filled, found = values(node), sessions(node)
+    rows = []
+    for route in routes():
+        address = route.address(filled)
+        for method in METHODS if route.is_api else METHODS[:2]:
+            row = {"route": route.pattern, "method": method}
+            row |= {name: ask(route, method, name, address, node, found[name]) for name in PEOPLE}
+            if any(row[name] != "405" for name in PEOPLE[1:]):
+                rows.append(row)
+    return rows
+
+
+def test_every_address_answers_each_person_as_the_table_says(observed: list[Row]):
+    if os.environ.get("WRITE_MATRIX") == "1":
+        with TABLE.open("w", newline="") as file:
+            writer = csv.DictWriter(file, ["route", "method", *PEOPLE], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(observed)
+    with TABLE.open(newline="") as file:
+        expected = list(csv.DictReader(file))
+    known = {(row["route"], row["method"]) for row in expected}
+    seen = {(row["route"], row["method"]) for row in observed}
+    assert seen - known == set(), (
+        "an address is missing from the table: look at it, then write the table anew"
+    )
+    assert known - seen == set(), "the table names an address that is gone"
+    assert [row for row in observed if row not in expected] == []
+    _rules_hold(observed)
+
+
+def _rules_hold(rows: list[Row]) -> None:
+    wrong = [
+        f"{row['method']} {row['route']}: {name} got {row[name]}"
+        for row in rows
+        for name in PEOPLE
+        if not RULE[name](row)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def _fails(row: Row, name: str) -> bool:
+    return row[name].startswith("5") and row["route"] != "readyz"  # no worker runs here, and it says so
+
+
+def _nobody(row: Row) -> bool:
+    is_open = row["route"] in OPEN | OPEN_API or row["route"] == "api/v1/<path:rest>"
+    return not _fails(row, "nobody") and (is_open or row["nobody"] in {"302", "401", "403", "404", "405"})
+
+
+def _charlie(row: Row) -> bool:
+    """A stranger gets 404 for each object that is not everybody's."""
+    route = row["route"].removeprefix("api/v1/")
+    is_object = "<" in route and not route.startswith(SHARED) and route != "<path:rest>"
+    return not _fails(row, "charlie") and (not is_object or row["charlie"] in {"404", "403", "405"})
+
+
+def _theo(row: Row) -> bool:
+    """Whoever may only read gets no change through, except of what is their own."""
+    route = row["route"]
+    is_change = row["method"] != "GET" and not route.startswith(OWN) and route not in OPEN
+    done = "2" if route.startswith("api/") else "302"  # a page that did what it was asked sends on
+    return not _fails(row, "theo") and (not is_change or not row["theo"].startswith(done))
+
+
+def _works(name: str) -> Callable[[Row], bool]:
+    return lambda row: not _fails(row, name)
+
+
+RULE: dict[str, Callable[[Row], bool]] = {name: _works(name) for name in PEOPLE} | {
+    "nobody": _nobody,
+    "charlie": _charlie,
+    "theo": _theo,
+}
