@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -56,17 +57,9 @@ def allocate(
         valid_to=now + timedelta(days=valid_days),
     )
     account = accounts.open_grant(grant, limit, person, epsilon=str(epsilon), by=by)
-    record(
-        Event.GRANT_ALLOCATED,
-        by=by,
-        on=grant,
-        account=account.pk,
-        rho=limit.rho,
-        delta=limit.delta,
-        epsilon=str(epsilon),
-        person_epsilon=str(person_epsilon or ""),
-        valid_days=valid_days,
-    )
+    given: dict[str, Any] = {"account": account.pk, "valid_days": valid_days, **limit.to_dict()}
+    given |= {"epsilon": str(epsilon), "person_epsilon": str(person_epsilon or "")}
+    record(Event.GRANT_ALLOCATED, by=by, on=grant, **given)
     members = [row.user for row in project.members.filter(ended_at=None).select_related("user")]
     text = f"“{project.title}” may now ask {grant.dataset.title}, with a budget of ε = {epsilon}."
     tell(members, Event.GRANT_ALLOCATED, text, f"/projects/{project.pk}/")

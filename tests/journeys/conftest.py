@@ -88,9 +88,12 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
         yield LiveNode(url, home, people, clients, web.pid, worker.pid, grant)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, driven; nothing is downloaded."""
+    """Debian's Chromium, driven; nothing is downloaded.
+
+    For one file only: while it is driven an event loop runs, in which Django refuses to reach the database.
+    """
     with sync_playwright() as driver:
         found = driver.chromium.launch(executable_path=services.chromium(), args=list(QUIET))
         yield found

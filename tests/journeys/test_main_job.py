@@ -83,11 +83,11 @@ def approve_by_keyboard(live: LiveNode, browser, key: str) -> None:
     assert page.locator("input[name=vote][value=approve]").is_checked()
     press_until_focused(page, "form[action$='/decision/'] button[type=submit]")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("main")).to_contain_text("Confirm")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Approve this request?")
     shoot(page, "decision-confirm")
     press_until_focused(page, "main form button[type=submit]")
     page.keyboard.press("Enter")
-    page.wait_for_load_state()
+    expect(page.get_by_role("button", name="Undo the approval")).to_be_visible()
     shoot(page, "decision-undo")
     window.close()
 
