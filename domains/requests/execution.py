@@ -120,10 +120,18 @@ def stand_down(analysis: AnalysisRequest, claim: Claim, code: str) -> None:
         if not ledger.void(claim.job.charge_key, reason=code):
             return
         if analysis.status == Status.APPROVED and analysis.job_id == claim.job.pk:
-            move(analysis, _ENDS.get(code, Status.REVOKED), status_code=code)
+            move(analysis, _ENDS.get(code, Status.REVOKED), status_code=code, reasons=_why(analysis, code))
         record(Event.JOB_STOOD_DOWN, by="system", on=analysis, job=claim.job.pk, code=code)
         text = f"“{analysis.title}” did not run; its reservation was given back."
         tell([analysis.author], Event.JOB_STOOD_DOWN, text, f"/requests/{analysis.pk}/")
+
+
+def _why(analysis: AnalysisRequest, code: str) -> list[str]:
+    """Return the condition that no longer held, in words, where that is what stood it down."""
+    refusal = grant_usable(analysis.grant, analysis.author, timezone.now()).refusal
+    if refusal is None or refusal.code != code:
+        return []
+    return [f"It did not run, because this no longer held: {refusal.label.lower()}. {refusal.hint}"]
 
 
 def open_data(claim: Claim) -> int | None:
@@ -142,21 +150,21 @@ def _tick(claim: Claim) -> float:
 
 
 def _answer(analysis: AnalysisRequest, claim: Claim, child: Child, fence: int, seconds: float) -> None:
-    """Compute and persist the one answer, then conclude at the deadline; a failure burns the charge."""
+    """Compute the one answer and, at the deadline, persist and conclude it; a failure burns the charge.
+
+    Both write to the log, whose size anyone may read, so neither is done before the deadline.
+    """
     path = str(storage.path_of(analysis.current.version))
     try:
         payload = child.go({"path": path, "salt": fresh_salt()}, timeout=seconds)
-        sha256 = ledger.persist(claim.job.charge_key, fence=fence, payload=payload)
     except ChildFailed as failure:
+        _sleep_until(claim.job.deadline)
         log.warning("a run failed after data was opened", extra={"job": claim.job.pk})
         ledger.burn(claim.job.charge_key, fence=fence)
-        sha256 = ""
-        status = JobStatus.TIMED_OUT if failure.code == "timed_out" else JobStatus.FAILED
+        fail(analysis, claim, JobStatus.TIMED_OUT if failure.code == "timed_out" else JobStatus.FAILED)
+        return
     _sleep_until(claim.job.deadline)
-    if sha256:
-        conclude(analysis, claim, sha256)
-    else:
-        fail(analysis, claim, status)
+    conclude(analysis, claim, ledger.persist(claim.job.charge_key, fence=fence, payload=payload))
 
 
 def _sleep_until(moment: datetime) -> None:

@@ -210,5 +210,9 @@ _CODES = {
     "insufficient_budget": "The budget no longer covers it. Ask with a smaller ε, or ask for a larger budget.",
     "approval_undone": "The approval was taken back within the undo window; it waits for a decision again.",
     "approval_expired": "It was approved but not run in time, so its reservation was given back.",
+    "ledger_behind_witness": "A backup of the node was restored, and nothing is spent until two administrators "
+    "have reconciled its records. The reservation was given back; ask again afterwards.",
+    "specification_changed": "It did not run, because what would run is no longer what was approved. Check it again.",
+    "version_retired": "It did not run, because its version of the dataset was retired. Ask the current one.",
     "no_worker_finished": "No worker could finish it before data was read, so its reservation was given back.",
 }
