@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from django.http import HttpResponse
@@ -62,7 +61,9 @@ class AnswerOut(serializers.Serializer[Any]):
     )
     def get_rows(self, answer: Any) -> list[list[Any]]:
         across = range(len(answer.columns))
-        return [[_plain(answer.value(row, column)) for column in across] for row in range(len(answer.rows))]
+        return [
+            [sheets.plain(answer.value(row, column)) for column in across] for row in range(len(answer.rows))
+        ]
 
     @extend_schema_field(
         serializers.ListField(child=serializers.ListField(child=serializers.FloatField(allow_null=True)))
@@ -106,13 +107,6 @@ class ReleaseIn(serializers.Serializer[Any]):
     sha256 = serializers.RegexField(r"\A[0-9a-f]{64}\Z")
 
 
-def _plain(value: Any) -> Any:
-    """Return a cell as a JSON number or text; whole numbers stay exact."""
-    if not isinstance(value, Decimal):
-        return value
-    return int(value) if value == value.to_integral_value() else float(value)
-
-
 def held(analysis: AnalysisRequest) -> Release:
     """Return the request's newest release."""
     release: Release | None = analysis.releases.first()
@@ -144,7 +138,9 @@ class Results(GenericViewSet[AnalysisRequest]):
     @action(detail=True, methods=["get"], url_path="result/csv")
     def csv(self, request: Request, pk: str) -> HttpResponse:
         found = releases.result(queries.detail(pk, request.user), by=request.user)
-        return _file(sheet(found).encode(), "text/csv; charset=utf-8", f"{found.release.analysis_id}.csv")
+        return _file(
+            sheets.of(found.answer).encode(), "text/csv; charset=utf-8", f"{found.release.analysis_id}.csv"
+        )
 
     @extend_schema(responses=_BYTES, summary="Download the released bytes, whose hash the receipt proves")
     @action(detail=True, methods=["get"], url_path="result/payload")
@@ -180,25 +176,6 @@ class HeldResults(GenericViewSet[AnalysisRequest]):
         analysis = queries.detail(pk, request.user)
         releases.reject(held(analysis), reason=given["reason"], by=request.user)
         return shown(analysis, request)
-
-
-def sheet(result: Result) -> str:
-    """Return the answer as CSV: each figure's column is followed by its ± at 95 %."""
-    answer = result.answer
-    header: list[str] = []
-    for column in answer.columns:
-        header += [column.name] if column.kind == "key" else [column.name, f"{column.name}_plus_minus_95"]
-    return sheets.to_csv(header, (_line(result, row) for row in range(len(answer.rows))))
-
-
-def _line(result: Result, row: int) -> list[object]:
-    cells: list[object] = []
-    for index, column in enumerate(result.answer.columns):
-        cells.append(_plain(result.answer.value(row, index)))
-        if column.kind != "key":
-            error = result.answer.accuracy[row][index]
-            cells.append(None if error is None else float(error))
-    return cells
 
 
 def _file(content: bytes, kind: str, name: str) -> HttpResponse:

@@ -8,7 +8,8 @@ from django.urls import path
 from django.views.decorators.http import require_GET
 
 from domains.ledger import queries
-from portal.web import pages, tables
+from portal import sheets
+from portal.web import pages
 
 
 @require_GET
@@ -34,7 +35,7 @@ def entries_csv(request: HttpRequest) -> HttpResponse:
         for row in queries.entry_rows(request.user)
     )
     return pages.download(
-        tables.to_csv(header, rows), name="ledger-entries.csv", content_type="text/csv; charset=utf-8"
+        sheets.to_csv(header, rows), name="ledger-entries.csv", content_type="text/csv; charset=utf-8"
     )
 
 

@@ -16,7 +16,8 @@ from domains.people.permissions import Permission, allows
 from domains.requests import queries, releases
 from domains.requests.guards import is_separate
 from domains.requests.models import AnalysisRequest
-from portal.web import pages, shown, tables
+from portal import sheets
+from portal.web import pages, shown
 from portal.web.access import recent_sign_in
 from portal.web.forms import ReasonForm
 
@@ -50,20 +51,7 @@ def as_csv(request: HttpRequest, key: str) -> HttpResponse:
     """Offer the answer as CSV: each figure beside its ±, and no cell that a spreadsheet would run."""
     analysis = queries.detail(key, request.user)
     answer = releases.result(analysis, by=request.user).answer
-    header: list[str] = []
-    for column in answer.columns:
-        header += [column.name] if column.kind == "key" else [column.name, f"{column.name}_plus_minus_95"]
-    rows = []
-    for row in range(len(answer.rows)):
-        cells: list[object] = []
-        for index, column in enumerate(answer.columns):
-            cells.append(answer.value(row, index))
-            if column.kind != "key":
-                cells.append(answer.accuracy[row][index])
-        rows.append(cells)
-    return pages.download(
-        tables.to_csv(header, rows), name=f"result-{key}.csv", content_type="text/csv; charset=utf-8"
-    )
+    return pages.download(sheets.of(answer), name=f"result-{key}.csv", content_type="text/csv; charset=utf-8")
 
 
 @require_GET

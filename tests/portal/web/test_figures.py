@@ -1,9 +1,7 @@
-"""Figures carry words: bars, charts, numbers, times and safe CSV."""
+"""Figures carry words: bars, charts, numbers and times."""
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,7 +10,7 @@ from django.template import Context, Template
 from hypothesis import given, strategies
 
 from portal.templatetags import words
-from portal.web import charts, shown, tables
+from portal.web import charts, shown
 from portal.web.charts import Point, bar_chart, budget_bar, number
 from portal.web.dataset_forms import read_codes
 from privacy.loss import Loss
@@ -127,20 +125,6 @@ def test_times_are_written_for_people_and_machines() -> None:
     )
     assert words.ago(None) == "–"
     assert words.delta(0.000001) == "1 × 10⁻⁶"
-
-
-# --- CSV ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
-def test_text_that_a_spreadsheet_would_run_is_disarmed(start: str) -> None:
-    line = tables.to_csv([f"{start}name"], [[f"{start}cmd|' /C calc'!A0"]])
-    for (cell,) in csv.reader(io.StringIO(line)):
-        assert cell[0] == "'"
-
-
-def test_numbers_stay_numbers() -> None:
-    assert tables.to_csv(["n"], [[-16], [None]]) == 'n\r\n-16\r\n""\r\n'
 
 
 # --- Words of the components -------------------------------------------------------------------------------------
