@@ -147,6 +147,8 @@ def test_approving_is_restated_then_done_then_can_be_undone(given: Story) -> Non
     assert fresh(analysis).status == Status.IN_REVIEW, "the first post decides nothing"
     page = text(vote(alice, analysis, "approve", do="confirm"))
     assert "Undo the approval" in page
+    assert "is part of these figures" in page, "what it reserved is not added a second time"
+    assert "With this request" not in page
     assert fresh(analysis).job.not_before > fresh(analysis).decided_at
     assert books.dataset_balance(given.dataset).reserved.rho > before.reserved.rho
     alice.post(reverse("request_undo", args=[analysis.pk]))
