@@ -10,6 +10,7 @@ from domains.audit.events import Event
 from domains.audit.queries import body, one
 from domains.audit.recorder import record
 from domains.errors import IllegalMove, InvalidInput, NotAllowed, NotFound
+from domains.ledger import protocol
 from domains.people.models import User
 from domains.people.permissions import Permission, require
 
@@ -36,7 +37,10 @@ def propose(*, reason: str, by: User) -> int:
 
 @transaction.atomic(durable=True)
 def confirm(index: int, *, by: User) -> int:
-    """Confirm a proposed reconciliation as another person; from here on losses can be committed again."""
+    """Confirm a proposed reconciliation as another person; from here on losses can be committed again.
+
+    What was reserved in the restored records counts as spent, for it may have been answered since.
+    """
     require(by, Permission.AUDIT_RECONCILE)
     row = one(index)
     if row.event != Event.RECONCILIATION_PROPOSED:
@@ -49,4 +53,5 @@ def confirm(index: int, *, by: User) -> int:
         raise IllegalMove("The witness changed since this was proposed. Propose it again.", code="stale")
     proposer = User.objects.get(pk=row.actor)
     require(proposer, Permission.AUDIT_RECONCILE)
+    protocol.forfeit()
     return checkpoints.reconcile(by=proposer, confirmed_by=by, reason=said["reason"])

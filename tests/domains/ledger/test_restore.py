@@ -23,7 +23,7 @@ from domains.ledger import protocol, queries, reconciliation
 from domains.people.models import Membership, User
 from domains.people.permissions import Role
 from tests.domains.ledger import world as worlds
-from tests.domains.ledger.world import reserve
+from tests.domains.ledger.world import faults, reserve
 from tests.services import lacking
 
 COMMITS = pytest.mark.django_db(transaction=True)
@@ -38,9 +38,13 @@ def administrator(name: str) -> User:
 
 
 @pytest.fixture
-def charge() -> str:
+def world() -> worlds.World:
+    return worlds.build(20)
+
+
+@pytest.fixture
+def charge(world: worlds.World) -> str:
     """A reserved charge on a node whose witness has been taken away."""
-    world = worlds.build(20)
     with transaction.atomic():
         made = reserve(world, "a", 5)
     checkpoints.witness()
@@ -57,14 +61,32 @@ def test_nothing_is_committed_while_the_log_does_not_lead_to_its_witness(charge:
 
 
 @COMMITS
-def test_two_administrators_reconcile_and_losses_can_be_committed_again(charge: str) -> None:
+def test_two_administrators_reconcile_and_losses_can_be_committed_again(
+    world: worlds.World, charge: str
+) -> None:
     ada, bea = administrator("ada"), administrator("bea")
     index = reconciliation.propose(reason="The disk failed; the backup of Monday was restored.", by=ada)
     assert protocol_refuses(charge)
     reconciliation.confirm(index, by=bea)
-    assert protocol.commit(charge, lease=MINUTE) == 1
+    with transaction.atomic():
+        after = reserve(world, "b", 5)
+    assert protocol.commit(after, lease=MINUTE) == 1
     last = AuditEvent.objects.filter(event=Event.LOG_RECONCILED).get()
     assert last.actor == ada.pk
+
+
+@COMMITS
+def test_a_reservation_of_the_backup_is_spent_and_never_drawn_for_it_may_have_been(
+    world: worlds.World, charge: str
+) -> None:
+    with pytest.raises(IllegalMove):
+        protocol.void(charge, reason="withdrawn")
+    index = reconciliation.propose(reason="The disk failed.", by=administrator("ada"))
+    reconciliation.confirm(index, by=administrator("bea"))
+    assert protocol.commit(charge, lease=MINUTE) is None
+    assert protocol.void(charge, reason="withdrawn") is False
+    assert queries.charge(charge).state == "BURNT"
+    assert faults() == []
 
 
 def protocol_refuses(charge: str) -> bool:
