@@ -83,7 +83,12 @@ def for_charge(grant: AccessGrant, person: User) -> list[Account]:
     if missing:
         raise IllegalMove("No budget has been allocated to this grant yet.", code="no_budget")
     if Scope.PERSON not in found:
-        # Two first approvals at once: the unique key lets one in, and the other waits and fails as a whole.
+        # Opening takes the log's head, so the rows that the charge will move are taken before it; and of two
+        # first approvals at once the second finds the account that the first has opened.
+        keys = [account.pk for account in found.values()]
+        list(Account.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("id"))
+        found = existing(grant, person)
+    if Scope.PERSON not in found:
         cap = person_cap(found)
         dataset = grant.dataset
         found[Scope.PERSON] = _open(
