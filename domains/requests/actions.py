@@ -132,6 +132,9 @@ def submit(analysis: AnalysisRequest, *, revision: int, by: User) -> None:
     with transaction.atomic(durable=True):
         require(by, Permission.REQUEST_SUBMIT, on=analysis)
         current = require_revision(analysis, revision)
+        lock(analysis)
+        # One submission a grant at a time: automation's monthly share is counted before it is used.
+        AccessGrant.objects.select_for_update(no_key=True).get(pk=analysis.grant_id)
         require_usable(analysis.grant, by)
         specification = respecify(current)
         if approval.repeat(analysis, specification):

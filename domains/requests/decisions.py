@@ -56,6 +56,7 @@ def _review(
     if analysis.status != Status.IN_REVIEW:
         raise IllegalMove(f"This request is {analysis.state.label.lower()}; there is nothing to decide.")
     current = require_revision(analysis, number)
+    lock(analysis)
     if current.reviews.filter(round=analysis.round, reviewer=by).exists():
         raise IllegalMove("You have already voted on this revision.", code="already_voted")
     Review.objects.create(revision=current, round=analysis.round, reviewer=by, vote=vote, reason=reason)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from domains.errors import NotAllowed
+from domains.errors import IllegalMove, NotAllowed
 from domains.people.models import User
-from domains.requests.models import AnalysisRequest
+from domains.projects.models import Project
+from domains.requests.models import AnalysisRequest, Release, Review
 
 
 def require_separate(analysis: AnalysisRequest, by: User) -> None:
@@ -15,11 +16,29 @@ def require_separate(analysis: AnalysisRequest, by: User) -> None:
         )
 
 
+_DECIDES = ("status", "revision_id", "round", "job_id")  # what every decision about a request rests on
+
+
 def lock(analysis: AnalysisRequest) -> None:
-    """Take the request's row before the ledger takes the audit log's head: who holds the head waits for no row."""
-    AnalysisRequest.objects.select_for_update(no_key=True).get(pk=analysis.pk)
+    """Take the request's row before the ledger takes the audit log's head: who holds the head waits for no row.
+
+    Raises IllegalMove "stale" when somebody moved it since `analysis` was read.
+    """
+    row = AnalysisRequest.objects.select_for_update(no_key=True).values(*_DECIDES).get(pk=analysis.pk)
+    if row != {name: getattr(analysis, name) for name in _DECIDES}:
+        raise IllegalMove(
+            "This request changed since you opened it. Look at it again before deciding.", code="stale"
+        )
 
 
 def is_separate(analysis: AnalysisRequest, by: User) -> bool:
     """Answer the same question without raising."""
     return by.pk != analysis.author_id and by.pk not in analysis.project.member_ids
+
+
+def has_decided(project: Project, user: User) -> bool:
+    """Answer whether `user` has voted on one of the project's requests or let out one of its answers (S1)."""
+    votes = Review.objects.filter(revision__analysis__grant__project=project, reviewer=user)
+    return (
+        votes.exists() or Release.objects.filter(analysis__grant__project=project, released_by=user).exists()
+    )
