@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from domains.errors import InvalidInput, NotAllowed
 from domains.people.models import User
 from domains.people.permissions import Role
 from domains.projects.models import Project, ProjectMember, ProjectReview
+
+# Rooms above this one say who has decided about a project's requests: they must not join it afterwards (S1).
+_deciders: list[Callable[[Project, User], bool]] = []
+
+
+def bar(has_decided: Callable[[Project, User], bool]) -> None:
+    """Keep from a project everyone of whom `has_decided(project, user)` says so."""
+    if has_decided not in _deciders:
+        _deciders.append(has_decided)
 
 
 def on_project(project: Project) -> set[str]:
@@ -28,7 +39,12 @@ def require_candidate(project: Project | None, user: User) -> None:
         raise InvalidInput(f"{user.name}'s account is not active.", code="person_inactive")
     if Role.SCIENTIST not in user.node_roles:
         raise InvalidInput(f"{user.name} needs the role scientist on this node first.", code="role_missing")
-    if project is not None and ProjectReview.objects.filter(project=project, reviewer=user).exists():
+    if project is not None and _has_decided(project, user):
         raise InvalidInput(
             f"{user.name} has voted on this project and cannot join it.", code="separation_of_duties"
         )
+
+
+def _has_decided(project: Project, user: User) -> bool:
+    votes = ProjectReview.objects.filter(project=project, reviewer=user)
+    return votes.exists() or any(has_decided(project, user) for has_decided in _deciders)

@@ -17,6 +17,7 @@ class Rules:
     auto_rho_per_month: int
     max_rho: int | None
     allows_unknown_keys: bool
+    is_of_project: bool = False  # who proposed or activated it is or was on the project that asks (S1)
 
     @property
     def actor(self) -> str:
@@ -64,6 +65,7 @@ def assess(loss: Loss, *, has_unknown_keys: bool, auto_rho_used: int, rules: Rul
     if rules is None:
         return Refer((Finding("automation", "warn", "This dataset has no active policy, so people decide."),))
     findings = (
+        _separate(rules),
         _most(loss, rules),
         _unknown_keys(has_unknown_keys, rules),
         _per_request(loss, rules),
@@ -73,6 +75,14 @@ def assess(loss: Loss, *, has_unknown_keys: bool, auto_rho_used: int, rules: Rul
     if "fail" in outcomes:
         return Refuse(findings)
     return Refer(findings) if "warn" in outcomes else Allow(findings)
+
+
+def _separate(rules: Rules) -> Finding:
+    if rules.is_of_project:
+        return Finding(
+            "separation_of_duties", "warn", "Somebody on this project made the policy, so people decide."
+        )
+    return Finding("separation_of_duties", "pass", "Nobody on this project made the policy.")
 
 
 def _most(loss: Loss, rules: Rules) -> Finding:

@@ -141,6 +141,7 @@ def verdict_for(grant: AccessGrant, specification: Specification) -> tuple[Rules
         policy.auto_rho_per_month,
         policy.max_rho,
         policy.allows_unknown_keys,
+        is_of_project=bool({policy.proposed_by_id, policy.activated_by_id} & grant.project.member_ids),
     )
     used = _auto_rho_used(grant) if rules else 0
     unknown = specification.has_unknown_keys

@@ -20,7 +20,7 @@ from domains.notices.outbox import tell
 from domains.people.models import User
 from domains.people.permissions import Permission, allows, require
 from domains.projects.rights import grant_usable
-from domains.requests.guards import require_separate
+from domains.requests.guards import is_separate, require_separate
 from domains.requests.lifecycle import ReleaseStatus
 from domains.requests.models import AnalysisRequest, Release
 from privacy.query.answer import Answer
@@ -108,6 +108,7 @@ def _release_held(release: Release, sha256: str, by: User) -> None:
     require_separate(release.analysis, by)
     if sha256 != release.sha256:
         raise IllegalMove("These are not the bytes that you looked at.", code="stale")
+    Release.objects.select_for_update(no_key=True).get(pk=release.pk)  # before the log's head
     if release.status != ReleaseStatus.AWAITING_REVIEW:
         raise IllegalMove(f"This release is {release.state.label.lower()}.")
     _let_out(release, actor=by, person=by, at=_now(release.analysis))
@@ -130,7 +131,7 @@ def reject(release: Release, *, reason: str, by: User) -> None:
 def result(analysis: AnalysisRequest, *, by: User) -> Result:
     """Return the released answer for a member of the project; a held one only for those who may release it."""
     release = analysis.releases.first()
-    is_judge = allows(by, Permission.RESULT_RELEASE, on=analysis)
+    is_judge = allows(by, Permission.RESULT_RELEASE, on=analysis) and is_separate(analysis, by)
     if release is not None and release.status == ReleaseStatus.AWAITING_REVIEW and is_judge:
         return _read(release)
     require(by, Permission.RESULT_READ, on=analysis)
