@@ -26,6 +26,7 @@ from domains.jobs.actions import Claim
 from domains.jobs.children import Child, ChildFailed
 from domains.jobs.lifecycle import JobStatus
 from domains.ledger import protocol as ledger
+from domains.ledger import queries as books
 from domains.notices.outbox import tell
 from domains.projects.rights import grant_usable
 from domains.requests import releases
@@ -95,6 +96,7 @@ def preflight(analysis: AnalysisRequest, claim: Claim) -> str:
         "version_retired": analysis.current.version.status == VersionStatus.RETIRED,
         "specification_changed": not _is_as_approved(analysis, claim),
         "ledger_behind_witness": checkpoints.is_behind(),
+        "reservation_gone": books.charge(claim.job.charge_key).state != "RESERVED",
     }
     return next((code for code, holds in reasons.items() if holds), "")
 
@@ -108,14 +110,19 @@ def _is_as_approved(analysis: AnalysisRequest, claim: Claim) -> bool:
     return bool(claim.job.spec == specification.job_spec() | {"revision_sha256": analysis.current.sha256})
 
 
-# Refusals before data was read end the request like this; everything else lapses.
-_ENDS = {"approval_expired": Status.LAPSED, "ledger_behind_witness": Status.LAPSED}
+# Refusals before data was read end the request like this; everything else revokes it.
+_ENDS = {"approval_expired": Status.LAPSED}
 
 
 def stand_down(analysis: AnalysisRequest, claim: Claim, code: str) -> None:
-    """End a job that read nothing: its reservation is voided and its author told why."""
+    """End a job that read nothing: its reservation is voided and its author told why.
+
+    Records that are behind their witness void nothing: reconciling settles the reservation, or a sweep does.
+    """
     with transaction.atomic(durable=True):
         jobs.finish(claim, JobStatus.FAILED, code=code)
+        if code == "ledger_behind_witness":
+            return
         lock(analysis)
         if not ledger.void(claim.job.charge_key, reason=code):
             return
@@ -136,7 +143,7 @@ def _why(analysis: AnalysisRequest, code: str) -> list[str]:
 
 def open_data(claim: Claim) -> int | None:
     """Commit the charge and open data in one durable transaction; None when somebody else holds the draw."""
-    lease = timedelta(seconds=float(claim.job.planned_seconds)) + GRACE
+    lease = timedelta(seconds=float(claim.job.planned_seconds) + _tick(claim)) + GRACE
     with transaction.atomic(durable=True):
         jobs.open_data(claim, tick=_tick(claim), lease=lease)
         fence = ledger.commit(claim.job.charge_key, lease=lease)
