@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 
 from domains.audit.checkpoints import witness
 from domains.audit.events import Event
@@ -15,21 +18,31 @@ from domains.jobs import actions as jobs
 from domains.jobs.lifecycle import JobStatus
 from domains.ledger import protocol as ledger
 from domains.ledger import queries as books
+from domains.ledger.models import ChargeState
 from domains.notices.outbox import tell
 from domains.requests import releases
 from domains.requests.guards import lock
 from domains.requests.lifecycle import Status
 from domains.requests.models import AnalysisRequest
 
+log = logging.getLogger(__name__)
+
 
 def sweep(now: datetime) -> None:
-    """Lapse approvals that were never used, and conclude answers whose worker died after persisting them."""
-    for analysis in _unused(now):
-        lapse(analysis)
-    for analysis in _stranded(now):
-        rescue(analysis)
-    for analysis in _never_started():
-        give_back(analysis)
+    """Lapse unused approvals, conclude what a dying worker left behind, and tell authors of what was lost."""
+    _each(lapse, _unused(now))
+    _each(rescue, _stranded(now))
+    _each(give_back, _never_started())
+    _each(own_up, _unanswered())
+
+
+def _each(step: Callable[[AnalysisRequest], bool], found: list[AnalysisRequest]) -> None:
+    """Take the step for each; one that fails does not stop the others and is tried again next time."""
+    for analysis in found:
+        try:
+            step(analysis)
+        except Exception as error:
+            log.error("a request could not be tidied", extra={"request": analysis.pk}, exc_info=error)
 
 
 def _unused(now: datetime) -> list[AnalysisRequest]:
@@ -63,7 +76,11 @@ def _end(analysis: AnalysisRequest, status: Status, code: str) -> None:
 def _stranded(now: datetime) -> list[AnalysisRequest]:
     """Find requests whose answer is persisted but not concluded: the worker died in between."""
     lost = AnalysisRequest.objects.filter(
-        status=Status.APPROVED, job__status=JobStatus.LOST, job__due_at__lte=now, releases=None
+        status=Status.APPROVED,
+        job__status=JobStatus.LOST,
+        job__due_at__lte=now,
+        job__charge__answer__isnull=False,
+        releases=None,
     )
     return list(lost.select_related("job", "author", "revision", "grant__project", "grant__dataset")[:100])
 
@@ -75,6 +92,9 @@ def rescue(analysis: AnalysisRequest) -> bool:
         return False
     witness()
     with transaction.atomic(durable=True):
+        lock(analysis)
+        if analysis.releases.exists():  # another worker's sweep was quicker
+            return False
         releases.conclude(
             analysis, charge_id=analysis.run.charge_key, sha256=payload_sha256, at=analysis.run.deadline
         )
@@ -100,4 +120,26 @@ def give_back(analysis: AnalysisRequest) -> bool:
             _end(analysis, Status.LAPSED, "no_worker_finished")
     except IllegalMove:
         return False
+    return True
+
+
+def _unanswered() -> list[AnalysisRequest]:
+    """Find approved requests that were charged and will never be answered, and whose author was not told."""
+    without = AnalysisRequest.objects.filter(
+        status=Status.APPROVED, status_code="", job__charge__state=ChargeState.BURNT
+    ).filter(Q(job__status=JobStatus.LOST) | Q(job__status=JobStatus.FAILED, job__data_opened_at=None))
+    return list(without.select_related("job", "author")[:100])
+
+
+def own_up(analysis: AnalysisRequest) -> bool:
+    """Tell the author that no answer will come, once: the status code remembers it."""
+    with transaction.atomic(durable=True):
+        lock(analysis)
+        untold = AnalysisRequest.objects.filter(pk=analysis.pk, status_code="")
+        if untold.update(status_code="no_answer") != 1:
+            return False
+        run = analysis.run
+        record(Event.JOB_FAILED, by="system", on=analysis, job=run.pk, charge=run.charge_key)
+        text = f"“{analysis.title}” ended without an answer. Its loss stays spent."
+        tell([analysis.author], Event.JOB_FAILED, text, f"/requests/{analysis.pk}/")
     return True
