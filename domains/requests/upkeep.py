@@ -18,7 +18,6 @@ from domains.jobs import actions as jobs
 from domains.jobs.lifecycle import JobStatus
 from domains.ledger import protocol as ledger
 from domains.ledger import queries as books
-from domains.ledger.models import ChargeState
 from domains.notices.outbox import tell
 from domains.requests import releases
 from domains.requests.guards import lock
@@ -126,7 +125,7 @@ def give_back(analysis: AnalysisRequest) -> bool:
 def _unanswered() -> list[AnalysisRequest]:
     """Find approved requests that were charged and will never be answered, and whose author was not told."""
     without = AnalysisRequest.objects.filter(
-        status=Status.APPROVED, status_code="", job__charge__state=ChargeState.BURNT
+        status=Status.APPROVED, status_code="", job__charge__state="BURNT"
     ).filter(Q(job__status=JobStatus.LOST) | Q(job__status=JobStatus.FAILED, job__data_opened_at=None))
     return list(without.select_related("job", "author")[:100])
 
