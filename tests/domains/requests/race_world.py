@@ -1,0 +1,184 @@
+"""Many people on one grant: python -m tests.domains.requests.race_world CLIENTS TURNS. Prints a report as JSON.
+
+Each client is a thread with a connection of its own that plays owners, scientists, a worker and a sign-in at random.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import random
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import django
+
+REQUESTS = 16
+
+
+class Client:
+    """One thread's moves; whatever is no rule's refusal is an error of the node."""
+
+    def __init__(self, number: int, cast: dict[str, Any]) -> None:
+        self.cast, self.random = cast, random.Random(number)
+        self.seen: collections.Counter[str] = collections.Counter()
+
+    def play(self, turns: int) -> collections.Counter[str]:
+        from django.db import connection
+
+        from domains.errors import DomainError
+        from domains.requests.models import AnalysisRequest
+
+        moves = (
+            [self.approve] * 4
+            + [self.run] * 2
+            + [self.withdraw, self.undo, self.comment, self.sign_in, self.ask]
+        )
+        rows = AnalysisRequest.objects.select_related(
+            "grant__project", "grant__dataset", "author", "job", "revision"
+        )
+        try:
+            for _ in range(turns):
+                move = self.random.choice(moves)
+                try:
+                    move(self.random.choice(list(rows)))
+                    self.seen[move.__name__] += 1
+                except DomainError as refusal:
+                    self.seen[f"refused {refusal.code}"] += 1
+                except Exception as error:
+                    self.seen[f"error {move.__name__} {type(error).__name__} {str(error)[:300]}"] += 1
+        finally:
+            connection.close()
+        return self.seen
+
+    def _judge(self) -> Any:
+        return self.cast[self.random.choice(["alice", "bea"])]
+
+    def approve(self, analysis: Any) -> None:
+        from domains.requests import decisions
+
+        window = self.random.choice([0, 60])
+        number = analysis.revision.number
+        decisions.review(analysis, revision=number, vote="approve", by=self._judge(), undo_seconds=window)
+
+    def undo(self, analysis: Any) -> None:
+        from domains.requests import decisions
+
+        decisions.undo_approval(analysis, by=self._judge())
+
+    def withdraw(self, analysis: Any) -> None:
+        from domains.requests import actions
+
+        actions.withdraw(analysis, by=analysis.author)
+
+    def comment(self, analysis: Any) -> None:
+        from domains.requests import actions
+
+        actions.comment(analysis, "And now?", by=self._judge())
+
+    def sign_in(self, analysis: Any) -> None:
+        from django.db import transaction
+
+        from domains.audit.events import Event
+        from domains.audit.recorder import record
+
+        with transaction.atomic(durable=True):
+            record(Event.PERSON_SIGNED_IN, by=analysis.author, on="session:test")
+
+    def ask(self, analysis: Any) -> None:
+        waiting(analysis.grant, analysis.author)
+
+    def run(self, analysis: Any) -> None:
+        """Be the worker up to the point of no return, and then fail or answer."""
+        from domains.jobs import actions as jobs
+        from domains.ledger import protocol
+        from domains.requests import execution
+
+        claim = jobs.claim(analysis.run.pk)
+        if claim is None:
+            return
+        jobs.to_running(claim)
+        fence = execution.open_data(claim)
+        if fence is None:
+            return
+        if self.random.random() < 0.5:
+            protocol.burn(claim.job.charge_key, fence)
+            execution.fail(analysis, claim, "failed")
+        else:
+            sha256 = protocol.persist(claim.job.charge_key, fence=fence, payload=b"x")
+            execution.conclude(analysis, claim, sha256)
+
+
+def waiting(grant: Any, author: Any) -> Any:
+    """Return a fresh request that waits for a decision."""
+    from domains.requests import actions
+    from tests.make import QUESTION
+
+    analysis = actions.draft(grant, title="Sexes", sql=QUESTION, epsilon="0.1", by=author)
+    actions.check(analysis, by=author)
+    actions.edit(analysis, title="Sexes again", sql=QUESTION, epsilon="0.1", by=author)
+    actions.check(analysis, by=author)
+    actions.submit(analysis, revision=2, by=author)
+    return analysis
+
+
+def build() -> dict[str, Any]:
+    """Make a grant that holds a few requests, two judges and two scientists who have no account of their own yet."""
+    from domains.catalog import actions as catalog
+    from domains.people.permissions import Role
+    from domains.projects import actions as projects
+    from tests import make
+
+    cast = {name: make.person(name) for name in ("alice", "rita", "sam")}
+    cast |= {"bea": make.person("bea", Role.OWNER), "pat": make.person("pat", Role.SCIENTIST)}
+    grant = make.grant("0.3")
+    catalog.assign(grant.dataset, cast["bea"], role=Role.DATASET_OWNER, by=cast["alice"])
+    projects.add_member(grant.project, cast["pat"], by=cast["rita"])
+    for number in range(REQUESTS):
+        waiting(grant, cast[("sam", "pat")[number % 2]])
+    return cast
+
+
+def main(clients: int, turns: int) -> dict[str, Any]:
+    """Play side by side, then compare what is stored with itself."""
+    django.setup()
+    from domains.jobs.keeper import keeper
+
+    cast = build()
+    keeper.stop()
+    seen: collections.Counter[str] = collections.Counter()
+    with ThreadPoolExecutor(clients) as pool:
+        for counted in pool.map(lambda number: Client(number, cast).play(turns), range(clients)):
+            seen.update(counted)
+    return report(seen)
+
+
+def report(seen: dict[str, int]) -> dict[str, Any]:
+    from django.db.models import F
+    from django.utils import timezone
+
+    from domains.audit.verify import verify_database
+    from domains.ledger.models import Account, Charge
+    from domains.requests.models import AnalysisRequest
+    from tests.domains.ledger.world import faults
+
+    over = Account.objects.filter(rho_limit__lt=F("rho_reserved") + F("rho_spent"))
+    approved = AnalysisRequest.objects.filter(status="approved")
+    live = Charge.objects.exclude(state="VOID")
+    now = timezone.now() + timedelta(days=1)
+    return {
+        "seen": seen,
+        "errors": {name: count for name, count in seen.items() if name.startswith("error")},
+        "overspent": over.count(),
+        "approved": sorted(approved.values_list("job__charge_id", flat=True)),
+        "charged": sorted(live.values_list("pk", flat=True)),
+        "stuck": live.filter(state="COMMITTED", answer=None, lease_until__gt=now).count(),
+        "faults": faults(),
+        "log": verify_database(),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(int(sys.argv[1]), int(sys.argv[2]))))

@@ -1,0 +1,57 @@
+"""Owners, scientists and workers at once on one grant: every approval is paid for, none twice, nobody deadlocks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.domains.ledger.conftest import (
+    ROOT,
+    environment,
+    postgres_database,
+    postgres_template,
+    sqlite_database,
+    sqlite_template,
+)
+
+__all__ = ["postgres_database", "postgres_template", "sqlite_database", "sqlite_template"]
+
+
+def race(url: str, home: Path, *, clients: int, turns: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "tests.domains.requests.race_world", str(clients), str(turns)]
+    done = subprocess.run(
+        command,
+        check=False,
+        cwd=ROOT,
+        env=environment(url, home),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def assert_sound(found: dict[str, Any]) -> None:
+    assert found["errors"] == {}
+    assert (found["faults"], found["log"], found["overspent"], found["stuck"]) == ([], [], 0, 0)
+    assert (
+        found["approved"] == found["charged"]
+    )  # no approval without its charge, no charge without its approval
+    for happened in ("approve", "run", "withdraw", "refused budget_exhausted"):
+        assert found["seen"].get(happened), f"nothing was shown: {happened} never happened"
+
+
+def test_people_and_workers_on_one_grant(sqlite_database: str, tmp_path: Path) -> None:
+    assert_sound(race(sqlite_database, tmp_path, clients=6, turns=20))
+
+
+@pytest.mark.postgres
+def test_on_postgresql_likewise(postgres_database: str, tmp_path: Path) -> None:
+    assert_sound(race(postgres_database, tmp_path, clients=12, turns=20))
