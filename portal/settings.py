@@ -125,7 +125,15 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = (
-    {"visibility_timeout": 7200, "socket_timeout": 5, "socket_connect_timeout": 5}
+    {
+        "visibility_timeout": 7200,
+        "socket_timeout": 5,
+        "socket_connect_timeout": 5,
+        # A hint is tried twice: whoever approves does not wait for a broker that is away.
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0.1,
+    }
     if REDIS_URL
     else {"polling_interval": 0.02}
 )

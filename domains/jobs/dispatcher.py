@@ -1,7 +1,8 @@
 """The thread in every worker that looks at the job table: passes on what is due, sweeps, shows it lives.
 
-On the embedded broker it is the only way a job reaches the pool; on a real broker it is the safety net. It
-never claims: `jobs.run` does, so a job that is passed on twice is still done once.
+On the embedded broker it is the only way a job reaches the pool; on a real broker it is the safety net, and
+so goes past the broker: a consumer that found Redis again may stay deaf (celery/celery#8091). It never claims:
+`jobs.run` does, so a job that is passed on twice is still done once.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from celery import bootsteps
@@ -104,7 +106,7 @@ class DispatcherStep(bootsteps.StartStopStep):
     def start(self, worker: Any) -> None:
         keeper.start()
         queues = sorted(worker.app.amqp.queues.consume_from)
-        self._dispatcher = Dispatcher(worker.hostname, queues, _send)
+        self._dispatcher = Dispatcher(worker.hostname, queues, partial(_to_pool, worker.pool))
         self._dispatcher.start()
 
     def stop(self, worker: Any) -> None:
@@ -116,5 +118,10 @@ class DispatcherStep(bootsteps.StartStopStep):
         keeper.stop()
 
 
-def _send(job_id: str, queue: str) -> None:
-    tasks.run.apply_async((job_id,), queue=queue, retry=False)
+def _to_pool(pool: Any, job_id: str, queue: str) -> None:
+    """Have this worker's own pool take up a job that is due in one of its queues."""
+    pool.apply_async(tasks.take_up, (job_id,), callback=_nothing_to_tell)
+
+
+def _nothing_to_tell(outcome: object) -> None:
+    """Receive what the pool reports of a job; the job table says it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from celery import shared_task
-from django.db import DatabaseError
+from django.db import DatabaseError, connections
 
 from domains.jobs import actions, handlers
 from domains.jobs.heartbeat import Heartbeat
@@ -26,6 +26,16 @@ def run(job_id: str) -> bool:
     with Heartbeat(claim):
         work(claim)
     return True
+
+
+def take_up(job_id: str) -> None:
+    """Do the same without a message, in a thread of the pool; its database connection is closed afterwards."""
+    try:
+        run(job_id)
+    except Exception as error:  # as with a message: the job stays in the table and is passed on again
+        log.error("a job could not be taken up", extra={"job": job_id}, exc_info=error)
+    finally:
+        connections.close_all()
 
 
 def work(claim: actions.Claim) -> None:

@@ -216,6 +216,17 @@ def test_on_redis_the_dispatcher_finds_what_no_hint_told_of(tmp_path):
         workers.stop()
 
 
+def test_a_worker_whose_broker_is_away_does_what_is_due(tmp_path):
+    workers = Workers(tmp_path, REDIS_URL="redis://127.0.0.1:1/0")  # nothing listens on this port
+    try:
+        workers.start()
+        queue(5)
+        assert until(all_ended)
+        assert set(workers.draws().values()) == {1}
+    finally:
+        workers.stop()
+
+
 def broker(url):
     from celery import Celery
 
