@@ -46,7 +46,7 @@ MEANINGS = {
     "NODE_TITLE": "What the pages call the node.",
     "PUBLIC_URL": "The address people use. `https://` brings secure cookies, redirects and HSTS.",
     "REDIS_URL": "Redis, for hints to workers and shared counters; without it both stay in the process.",
-    "RUN_DIR": "Sockets of the worker's fork server.",
+    "RUN_DIR": "Scratch folder of the worker's computations; each worker may have its own.",
     "SECRET_KEY": "Signs sessions, at least 50 characters; without it the node makes one in KEY_DIR.",
     "SSL_REDIRECT": "With an `https://` address: whether plain HTTP is redirected.",
     "STAGING_DIR": "Uploads until they are published or discarded.",
