@@ -80,6 +80,7 @@ def check(analysis: AnalysisRequest, *, by: User) -> list[dict[str, str]]:
     require(by, Permission.REQUEST_EDIT, on=analysis)
     if analysis.status not in {Status.DRAFT, Status.CHANGES_REQUESTED}:
         raise IllegalMove("Only a draft, or a request sent back for changes, can be checked.")
+    lock(analysis)  # two clicks at once make one revision
     try:
         specification = specify(
             analysis.grant,
