@@ -228,11 +228,10 @@ def charge(charge_id: str) -> ChargeView:
     return _view(row)
 
 
-def find_repeat(repeat_key: str) -> ChargeView | None:
-    """Return the newest committed and answered charge with this repeat key, or None."""
+def answered(repeat_key: str) -> list[str]:
+    """Return the keys of the committed and answered charges with this repeat key, newest first."""
     rows = Charge.objects.filter(repeat_key=repeat_key, state=ChargeState.COMMITTED, answer__isnull=False)
-    row = rows.order_by("-id").first()
-    return _view(row) if row else None
+    return list(rows.order_by("-id").values_list("pk", flat=True))
 
 
 def _view(row: Charge) -> ChargeView:

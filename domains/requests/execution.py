@@ -55,6 +55,10 @@ def run_query(claim: Claim) -> None:
         with _child(claim, seconds + PREPARE_SECONDS) as child:
             child.prepared(PREPARE_SECONDS)
             jobs.to_running(claim)
+            refusal = rights_ended(analysis)  # asked once more, for preparing took its time
+            if refusal:
+                stand_down(analysis, claim, refusal)
+                return
             fence = open_data(claim)
             if fence is None:
                 return
@@ -64,6 +68,12 @@ def run_query(claim: Claim) -> None:
             jobs.requeue(claim)
         else:
             stand_down(analysis, claim, failure.code)
+
+
+def rights_ended(analysis: AnalysisRequest) -> str:
+    """Return the code of the first condition of the grant that does not hold now, or an empty string."""
+    refusal = grant_usable(analysis.grant, analysis.author, timezone.now()).refusal
+    return refusal.code if refusal else ""
 
 
 _ENGINE_KEYS = ("plan", "table", "loss", "tick", "declared_rows")

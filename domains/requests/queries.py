@@ -50,6 +50,8 @@ class Progress:
 def visible_to(user: User) -> QuerySet[AnalysisRequest]:
     """Return the requests that `user` may read, newest first, ready for listing."""
     rows = AnalysisRequest.objects.select_related(*_RELATED).prefetch_related(*_PREFETCHED)
+    if user.token_scopes is not None and Permission.REQUEST_READ not in user.token_scopes:
+        return rows.none()
     if allows(user, Permission.REQUEST_READ):  # auditors read all
         return rows.order_by("-id")
     member = Q(grant__project__members__user=user, grant__project__members__ended_at=None)

@@ -90,10 +90,10 @@ def repeatable(repeat_key: str) -> Release | None:
 
     The key contains the grant, so an answer is only ever repeated inside the grant that paid for it.
     """
-    charge = books.find_repeat(repeat_key)
-    if charge is None:
-        return None
-    return Release.objects.filter(charge_id=charge.id, status=ReleaseStatus.RELEASED, is_repeat=False).first()
+    charges = books.answered(repeat_key)
+    return Release.objects.filter(
+        charge_id__in=charges, status=ReleaseStatus.RELEASED, is_repeat=False
+    ).first()
 
 
 def release_held(release: Release, *, sha256: str, by: User) -> None:

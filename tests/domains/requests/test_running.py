@@ -7,15 +7,17 @@ from django.utils import timezone
 
 from domains.catalog import actions as catalog
 from domains.jobs import actions as jobs
-from domains.jobs.children import ChildFailed
+from domains.jobs.children import Child, ChildFailed
 from domains.jobs.lifecycle import JobStatus
 from domains.jobs.models import Job
 from domains.ledger import protocol as ledger
 from domains.ledger import queries as books
+from domains.people.permissions import Permission
+from domains.projects import actions as projects
 from domains.requests import actions, execution, upkeep
 from domains.requests.lifecycle import ReleaseStatus, Status
 from domains.requests.models import AnalysisRequest, Revision
-from domains.requests.queries import progress
+from domains.requests.queries import progress, visible_to
 from tests import make
 
 
@@ -102,6 +104,28 @@ def test_a_run_that_failed_shows_as_running_until_its_deadline(cast, grant, monk
     make.run_jobs()
     analysis = reload(analysis)
     assert progress(analysis, analysis.job.due_at - timedelta(milliseconds=1)).code == "running"
+
+
+def test_a_right_that_ends_while_a_job_is_prepared_stands_it_down(cast, grant, monkeypatch):
+    analysis = make.request(Status.APPROVED, on=grant)
+    real = Child.prepared
+
+    def revoked_meanwhile(child, timeout):
+        projects.revoke_grant(grant, reason="Ended.", by=cast["alice"])
+        return real(child, timeout)
+
+    monkeypatch.setattr(Child, "prepared", revoked_meanwhile)
+    make.run_jobs()
+    assert reload(analysis).status == Status.REVOKED
+    assert held(grant, cast["sam"]) == (0, 0)
+
+
+def test_a_token_without_the_reading_scope_lists_nothing(cast, grant):
+    make.request(Status.READY, on=grant)
+    sam = cast["sam"]
+    assert visible_to(sam).exists()
+    sam.token_scopes = frozenset({Permission.CATALOGUE_READ})
+    assert not visible_to(sam).exists()
 
 
 def test_a_charge_that_somebody_else_committed_is_never_drawn_again(cast, grant):
