@@ -23,7 +23,7 @@ import psycopg
 from portal.demo import processes
 from tests.services import lacking
 
-SLACK_MS = 2500  # long enough that a test can look into the middle of a run
+SLACK_MS = 2000  # long enough that a test can look into the middle of a run
 
 
 def program(name: str) -> str:
@@ -129,7 +129,6 @@ class Node:
     def found(self) -> None:
         """Make tables and people."""
         self.manage("migrate", "--verbosity", "0")
-        self.manage("collectstatic", "--noinput", "--verbosity", "0")
         self.people = json.loads(self.manage("demo_people"))
 
     def start(self) -> None:
