@@ -138,14 +138,14 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
     else {"polling_interval": 0.02}
 )
 DISPATCH_INTERVAL = (
-    env.whole("DISPATCH_INTERVAL_MS", 100, least=10) / 1000
+    env.whole("DISPATCH_INTERVAL_MS", 50, least=10) / 1000
 )  # seconds between looks at the job table
 JOB_LEASE_SECONDS = env.whole("JOB_LEASE_SECONDS", 30, least=2)
 JOB_MEMORY_MB = env.whole("JOB_MEMORY_MB", 2048, least=256)
 JOB_THREADS = env.whole("JOB_THREADS", 2, least=1)
 APPROVAL_VALID_DAYS = env.whole("APPROVAL_VALID_DAYS", 14, least=1)
 # Added to every planned deadline, in seconds. On a busy machine a larger one burns fewer losses by over-runs.
-DEADLINE_SLACK = env.whole("DEADLINE_SLACK_MS", 100) / 1000
+DEADLINE_SLACK = env.whole("DEADLINE_SLACK_MS", 0) / 1000
 UNDO_SECONDS = env.whole("UNDO_SECONDS", 10)  # between a browser approval and its dispatch
 UPLOAD_MAX_MB = env.whole("UPLOAD_MAX_MB", 512, least=1)
 UPLOAD_MAX_EXPANDED_MB = env.whole("UPLOAD_MAX_EXPANDED_MB", 4096, least=1)
