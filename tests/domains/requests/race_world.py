@@ -165,7 +165,7 @@ def report(seen: dict[str, int]) -> dict[str, Any]:
     from tests.domains.ledger.world import faults
 
     over = Account.objects.filter(rho_limit__lt=F("rho_reserved") + F("rho_spent"))
-    approved = AnalysisRequest.objects.filter(status="approved")
+    approved = AnalysisRequest.objects.filter(status="approved", job__isnull=False)  # a repeat queues no job
     live = Charge.objects.exclude(state="VOID")
     now = timezone.now() + timedelta(days=1)
     return {
