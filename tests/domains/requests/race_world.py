@@ -60,7 +60,7 @@ class Client:
         from domains.requests import decisions
 
         window = self.random.choice([0, 60])
-        number = analysis.revision.number
+        number = analysis.revision.number if analysis.revision else 0  # one may still be a draft
         decisions.review(analysis, revision=number, vote="approve", by=self._judge(), undo_seconds=window)
 
     def undo(self, analysis: Any) -> None:
