@@ -1,7 +1,8 @@
 """Privacy loss in integers, and its translation to the ε that people read.
 
-The currency is approximate zCDP (Bun and Steinke 2016): ρ and δ both add up under adaptive composition.
-The ledger counts ρ in units of 1e-12 and δ in units of 1e-18; costs round up and limits round down.
+There are three currencies, and each adds up under adaptive composition: ρ and δ of approximate zCDP (Bun and
+Steinke 2016), and beside them the pure ε of mechanisms such as Laplace's. The ledger counts ρ and pure ε in
+units of 1e-12 and δ in units of 1e-18; costs round up and limits round down.
 """
 
 from __future__ import annotations
@@ -9,38 +10,42 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from privacy.errors import LossInvalid
 
 RHO_UNIT = 10**12
 DELTA_UNIT = 10**18
+PURE_UNIT = 10**12
+CURRENCIES = ("rho", "delta", "pure")
 _MARGIN = 1e-12  # relative; covers the rounding of a few double operations many times over
 
 
 @dataclass(frozen=True)
 class Loss:
-    """What one answer costs: `rho` in 1e-12, `delta` in 1e-18, both non-negative integers."""
+    """What one answer costs: `rho` and `pure` in 1e-12, `delta` in 1e-18, all non-negative integers."""
 
     rho: int
     delta: int
+    pure: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse anything that is not a pair of non-negative integers."""
-        for value in (self.rho, self.delta):
+        """Refuse anything that is not three non-negative integers."""
+        for value in (self.rho, self.delta, self.pure):
             if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                raise LossInvalid("A loss is two non-negative integers: ρ in 1e-12 and δ in 1e-18.")
+                raise LossInvalid("A loss is non-negative integers: ρ and pure ε in 1e-12, δ in 1e-18.")
 
     def __add__(self, other: Loss) -> Loss:
         """Return the loss of both answers together."""
-        return Loss(self.rho + other.rho, self.delta + other.delta)
+        return Loss(self.rho + other.rho, self.delta + other.delta, self.pure + other.pure)
 
     def __sub__(self, other: Loss) -> Loss:
         """Return what is left; raise LossInvalid where `other` does not fit."""
-        return Loss(self.rho - other.rho, self.delta - other.delta)
+        return Loss(self.rho - other.rho, self.delta - other.delta, self.pure - other.pure)
 
     def fits(self, other: Loss) -> bool:
-        """Say whether this loss is within `other`, in both currencies."""
-        return self.rho <= other.rho and self.delta <= other.delta
+        """Say whether this loss is within `other`, in every currency."""
+        return self.rho <= other.rho and self.delta <= other.delta and self.pure <= other.pure
 
     @classmethod
     def zero(cls) -> Loss:
@@ -48,16 +53,50 @@ class Loss:
         return cls(0, 0)
 
     def to_dict(self) -> dict[str, int]:
-        """Return {"rho": …, "delta": …} in ledger units."""
-        return {"rho": self.rho, "delta": self.delta}
+        """Return {"rho": …, "delta": …, "pure": …} in ledger units."""
+        return {"rho": self.rho, "delta": self.delta, "pure": self.pure}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> Loss:
         """Read what `to_dict` wrote; raise LossInvalid on anything else."""
-        rho, delta = data.get("rho"), data.get("delta")
-        if set(data) != {"rho", "delta"} or not isinstance(rho, int) or not isinstance(delta, int):
-            raise LossInvalid("A loss is written as exactly two integers, rho and delta.")
-        return cls(rho, delta)
+        if set(data) != set(CURRENCIES):
+            raise LossInvalid("A loss is written as exactly three integers: rho, delta and pure.")
+        rho, delta, pure = (_whole(data[currency]) for currency in CURRENCIES)
+        return cls(rho, delta, pure)
+
+
+def _whole(value: object) -> int:
+    """Return an integer as it is; raise LossInvalid for anything else."""
+    if not isinstance(value, int):
+        raise LossInvalid("A loss is written as exactly three integers: rho, delta and pure.")
+    return value
+
+
+def pure_of(epsilon: Decimal, *, is_cost: bool) -> int:
+    """Return a pure ε, from 0 to 1000, in ledger units: a cost rounds up, a limit rounds down."""
+    if not (isinstance(epsilon, Decimal) and epsilon.is_finite() and 0 <= epsilon <= 1000):
+        raise LossInvalid("A pure ε must be a number from 0 to 1000.")
+    return int((epsilon * PURE_UNIT).to_integral_value(ROUND_CEILING if is_cost else ROUND_FLOOR))
+
+
+def comparable_rho(loss: Loss) -> int:
+    """Return the ρ, in 1e-12 units and rounded up, that this loss amounts to as zCDP.
+
+    ε-DP implies ε²/2-zCDP (Bun and Steinke 2016, Prop. 1.4). For rules that compare losses, never for the
+    ledger: a pure ε is charged to its own account, where it adds up as ε.
+    """
+    return loss.rho - (-(loss.pure**2) * RHO_UNIT // (2 * PURE_UNIT**2))
+
+
+def total_epsilon(loss: Loss, delta: float) -> float:
+    """Return the ε of everything together, Σ pure ε + ε(ρ, δ), rounded up; `delta` is what converts ρ.
+
+    A pure loss adds at most its ε to the privacy loss on every outcome, so the tail that zCDP bounds moves by
+    that much and no more, in whatever order the answers were asked.
+    """
+    if loss.pure == 0:
+        return epsilon_of(loss.rho, delta)
+    return (loss.pure / PURE_UNIT + epsilon_of(loss.rho, delta)) * (1 + _MARGIN)
 
 
 def _epsilon_at(order: float, rho: float, delta: float) -> float:

@@ -47,7 +47,7 @@ class Specification:
         return {
             "plan": self.plan.to_dict(),
             "table": self.version.table().to_dict(),
-            "loss": {"rho": self.loss.rho, "delta": self.loss.delta},
+            "loss": self.loss.to_dict(),
             "tick": str(self.version.dataset.tick),
             "declared_rows": self.version.declared_rows,
             "version": self.version.pk,

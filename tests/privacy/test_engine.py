@@ -445,7 +445,7 @@ def test_an_answer_survives_its_bytes(tmp_path: Path) -> None:
         people().prepared("SELECT g, AVG(x) AS m, COUNT(*) AS n FROM t GROUP BY g", rho=10**10).run(path, 1)
     )
     assert Answer.from_bytes(ours.to_bytes()).to_bytes() == ours.to_bytes()
-    assert ours.certificate["loss"] == {"rho": 10**10, "delta": 0}
+    assert ours.certificate["loss"] == {"rho": 10**10, "delta": 0, "pure": 0}
     assert len(ours.certificate["measures"]) == 3
     for bad in (b"", b"{}", b'{"version": 2}', b"[]"):
         with pytest.raises(EngineFault):

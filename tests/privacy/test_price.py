@@ -144,6 +144,6 @@ def test_other_refusals_pass_through_the_search() -> None:
 def test_a_pricing_is_written_as_json_values() -> None:
     pricing = price(plan_of("SELECT sex, AVG(age) AS a FROM visits GROUP BY sex"), EXAMPLE, rho=10**10)
     data = pricing.to_dict()
-    assert data["loss"] == {"rho": 10**10, "delta": 0}
+    assert data["loss"] == {"rho": 10**10, "delta": 0, "pure": 0}
     assert [output["kind"] for output in data["outputs"]] == ["key", "mean"]
     assert data["measures"][0]["plus_minus_95"] == str(accuracy(pricing.measures[0].scale))
