@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from django.db import OperationalError
+from redis.exceptions import RedisError
+
 from domains import errors
 from privacy.errors import PrivacyError, QueryRejected
 
@@ -31,6 +34,16 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
 }
 
 
+# The database or the shared cache does not answer. Their own words may hold addresses, so they stay inside.
+AWAY = (OperationalError, RedisError)
+_AWAY = Problem(
+    503,
+    "A part of the node is away",
+    "service_unavailable",
+    "Nothing was changed. Try again in a minute; if it lasts, tell the node's staff.",
+)
+
+
 def problem(error: Exception) -> Problem | None:
     """Translate a known error, or return None for one that nobody foresaw."""
     for kind, (status, title) in TABLE.items():
@@ -45,4 +58,4 @@ def problem(error: Exception) -> Problem | None:
         return Problem(
             500, "The computation failed", "computation_failed", "It has been reported to the node's staff."
         )
-    return None
+    return _AWAY if isinstance(error, AWAY) else None

@@ -9,6 +9,7 @@ from typing import Any
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from rest_framework.views import APIView
 
@@ -88,6 +89,10 @@ class DomainErrors:
 def problem_response(request: HttpRequest, found: Problem) -> HttpResponse:
     """Show a problem: a whole page, or the fragment that htmx puts at the top of the page it is on."""
     context = {"problem": found, "request_id": getattr(request, "id", "")}
+    if (
+        found.code == "service_unavailable"
+    ):  # whoever is signed in, and what waits, may be what cannot be read
+        return HttpResponse(render_to_string("problem.html", context), status=found.status)
     if not getattr(request, "htmx", False):
         return render(request, "problem.html", context, status=found.status)
     response = render(request, "_problem.html", context, status=found.status)

@@ -16,12 +16,12 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import AnonRateThrottle
 from rest_framework.views import APIView
 
 from domains.audit import checkpoints, proofs, queries
 from domains.people.permissions import Permission, require
 from portal.api.paging import Cursor
+from portal.api.throttles import StrangerThrottle
 
 MOST = 2**62  # no log is longer; keeps numbers within what databases compare
 
@@ -112,7 +112,7 @@ class PublicView(APIView):
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
-    throttle_classes = (AnonRateThrottle,)
+    throttle_classes = (StrangerThrottle,)
 
 
 _NOTE = {

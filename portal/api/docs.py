@@ -9,8 +9,9 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
-from rest_framework.throttling import AnonRateThrottle
 from rest_framework.views import APIView
+
+from portal.api.throttles import StrangerThrottle
 
 
 class Schema(SpectacularAPIView):
@@ -18,7 +19,7 @@ class Schema(SpectacularAPIView):
 
     permission_classes = (AllowAny,)
     authentication_classes = ()
-    throttle_classes = (AnonRateThrottle,)
+    throttle_classes = (StrangerThrottle,)
 
 
 class Docs(SpectacularSwaggerSplitView):

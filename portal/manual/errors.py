@@ -100,6 +100,7 @@ def page() -> str:
             "## Classes",
             table(("Class", "Status", "Code unless a closer one is given", "Title", "Meaning"), classes),
             "Any other failure of the computation is a 500 with code `computation_failed` and a fixed text.",
+            "While the database or the cache is away: a 503 with code `service_unavailable`; nothing was changed.",
             "## Codes",
             table(("Code", "Class", "What it says"), rows),
         ]
