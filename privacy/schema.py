@@ -8,188 +8,49 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
-from enum import StrEnum
 from typing import Any
 
+from privacy.column import MAX_CODES, MAX_NAME, NUMERIC, Column, Kind, check_name, day_of, decimal_text
 from privacy.errors import SchemaInvalid
-from privacy.unit import ROW_ID, PrivacyUnit
+from privacy.unit import PrivacyUnit
 
-LARGEST = Decimal(2**53)  # beyond it a double no longer holds every integer
-MAX_CODES = 10_000
+__all__ = [
+    "MAX_CODES",
+    "MAX_COLUMNS",
+    "MAX_NAME",
+    "NUMERIC",
+    "Column",
+    "Kind",
+    "Table",
+    "day_of",
+    "decimal_text",
+]
+
 MAX_COLUMNS = 1_000
-MAX_NAME = 128
-
-
-class Kind(StrEnum):
-    """What a column holds."""
-
-    INTEGER = "integer"
-    DECIMAL = "decimal"
-    BOOLEAN = "boolean"
-    CATEGORY = "category"
-    TEXT = "text"
-    DATE = "date"
-
-
-NUMERIC = frozenset({Kind.INTEGER, Kind.DECIMAL})
-
-
-def decimal_text(value: Decimal) -> str:
-    """Return the one plain spelling of `value`: no exponent, no trailing zeros, no minus zero."""
-    if value == 0:
-        return "0"
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _decimal(value: object, what: str) -> Decimal | None:
-    """Return `value` as a finite Decimal, or None where nothing was given."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
-        raise SchemaInvalid(f"{what} must be a decimal number.")
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        raise SchemaInvalid(f"{what} must be a decimal number.") from None
-    if (
-        not number.is_finite()
-        or abs(number) > LARGEST
-        or (Decimal(0) != number and abs(number) < Decimal("1e-12"))
-    ):
-        raise SchemaInvalid(f"{what} must be zero or between 1e-12 and 2^53 in size.")
-    return number
-
-
-def _check_name(name: object, what: str) -> None:
-    """Refuse a name that SQL or a page could not show."""
-    if not isinstance(name, str) or not name or len(name) > MAX_NAME or not name.isprintable():
-        raise SchemaInvalid(f"{what} needs a printable name of at most {MAX_NAME} characters.")
-    if name.lower() == ROW_ID:
-        raise SchemaInvalid(f'The name "{ROW_ID}" is kept for the row number made at publication.')
-
-
-@dataclass(frozen=True)
-class Column:
-    """One declared column.
-
-    `lower` and `upper` bound a number in public, and `step` is the fixed-point grid that sums are made on.
-    `codes` lists every value that a category may take; `missing` lists raw values that mean "not known".
-    """
-
-    name: str
-    kind: Kind
-    lower: Decimal | None = None
-    upper: Decimal | None = None
-    step: Decimal = Decimal(1)
-    codes: tuple[str | int, ...] = ()
-    missing: tuple[str, ...] = ()
-    description: str = ""
-    nullable: bool = True
-
-    def __post_init__(self) -> None:
-        """Refuse a declaration that contradicts itself."""
-        _check_name(self.name, "A column")
-        if not isinstance(self.kind, Kind):
-            raise SchemaInvalid(f"Column {self.name}: choose a kind from {', '.join(Kind)}.")
-        for field, label in (("lower", "lower bound"), ("upper", "upper bound"), ("step", "step")):
-            object.__setattr__(
-                self, field, _decimal(getattr(self, field), f"Column {self.name}: the {label}")
-            )
-        self._check_bounds()
-        self._check_codes()
-        if not all(isinstance(text, str) and len(text) <= 200 for text in self.missing):
-            raise SchemaInvalid(f"Column {self.name}: a missing marker is text of at most 200 characters.")
-        if not isinstance(self.nullable, bool) or not isinstance(self.description, str):
-            raise SchemaInvalid(f"Column {self.name}: nullable is yes or no and the description is text.")
-
-    def _check_bounds(self) -> None:
-        """Refuse half a range, an empty range, a range on words, or a grid that is not positive."""
-        if self.step is None or self.step <= 0:
-            raise SchemaInvalid(f"Column {self.name}: the step must be above 0.")
-        if (self.lower is None) != (self.upper is None):
-            raise SchemaInvalid(f"Column {self.name}: give both bounds or neither.")
-        if self.lower is None or self.upper is None:
-            return
-        if self.kind not in NUMERIC:
-            raise SchemaInvalid(f"Column {self.name}: only numbers have bounds.")
-        if self.lower > self.upper:
-            raise SchemaInvalid(f"Column {self.name}: the lower bound is above the upper one.")
-        if self.kind is Kind.INTEGER and any(value % 1 for value in (self.lower, self.upper, self.step)):
-            raise SchemaInvalid(f"Column {self.name}: an integer has whole bounds and a whole step.")
-        if (self.upper - self.lower) / self.step > 2**50:
-            raise SchemaInvalid(f"Column {self.name}: the step is too fine for so wide a range.")
-
-    def _check_codes(self) -> None:
-        """Refuse a category without codes, codes elsewhere, mixed kinds, doubles and overlong lists."""
-        if self.kind is Kind.CATEGORY and not self.codes:
-            raise SchemaInvalid(f"Column {self.name}: a category needs its public code list.")
-        if self.codes and self.kind not in (Kind.CATEGORY, Kind.INTEGER):
-            raise SchemaInvalid(f"Column {self.name}: only categories and integers have a code list.")
-        kinds = {type(code) for code in self.codes}
-        if len(kinds) > 1 or not kinds <= {str, int} or (self.kind is Kind.INTEGER and str in kinds):
-            raise SchemaInvalid(f"Column {self.name}: codes are all texts or all whole numbers.")
-        if len(set(self.codes)) != len(self.codes) or len(self.codes) > MAX_CODES:
-            raise SchemaInvalid(f"Column {self.name}: at most {MAX_CODES} codes, each only once.")
-        for code in self.codes:
-            if isinstance(code, str) and (len(code) > 200 or (code and not code.isprintable())):
-                raise SchemaInvalid(
-                    f"Column {self.name}: a code is printable text of at most 200 characters."
-                )
-            if isinstance(code, int) and abs(code) > LARGEST:
-                raise SchemaInvalid(f"Column {self.name}: a code may not exceed 2^53.")
-
-    @property
-    def has_number_codes(self) -> bool:
-        """Say whether the code list holds numbers."""
-        return bool(self.codes) and isinstance(self.codes[0], int)
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the column as canonical JSON values."""
-        return {
-            "name": self.name,
-            "kind": self.kind.value,
-            "lower": None if self.lower is None else decimal_text(self.lower),
-            "upper": None if self.upper is None else decimal_text(self.upper),
-            "step": decimal_text(self.step),
-            "codes": list(self.codes),
-            "missing": list(self.missing),
-            "description": self.description,
-            "nullable": self.nullable,
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Column:
-        """Read what `to_dict` wrote; raise SchemaInvalid on anything else."""
-        unknown = set(data) - set(cls.__dataclass_fields__)
-        if unknown or "name" not in data or "kind" not in data:
-            raise SchemaInvalid("A column has a name and a kind, and only the documented fields besides.")
-        fields = dict(data)
-        try:
-            fields["kind"] = Kind(fields["kind"])
-        except ValueError:
-            raise SchemaInvalid(f"Column {data['name']}: choose a kind from {', '.join(Kind)}.") from None
-        for name in ("codes", "missing"):
-            value = fields.get(name, ())
-            if not isinstance(value, Sequence) or isinstance(value, str):
-                raise SchemaInvalid(f"Column {data['name']}: {name} is a list.")
-            fields[name] = tuple(value)
-        return cls(**fields)
+MAX_OTHERS = 31  # further tables beside the main one
 
 
 @dataclass(frozen=True)
 class Table:
-    """A declared table: what may be asked of it, whom it protects, and a public bound on how many there are."""
+    """A declared table: what may be asked of it, whom it protects, and a public bound on how many there are.
+
+    The main table of a dataset carries the dataset's further tables in `others`. A private one has the
+    privacy unit's column too; a public one (`is_public`) is a look-up table that protects nobody: its unit is
+    PrivacyUnit(None, 1, 1), its `max_units` bounds its rows, and `key` names the one column whose values are
+    all there and all different.
+    """
 
     name: str
     columns: tuple[Column, ...]
     unit: PrivacyUnit
     max_units: int
+    others: tuple[Table, ...] = ()
+    is_public: bool = False
+    key: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse a table without columns, with two of one name, or without a public size bound."""
-        _check_name(self.name, "A table")
+        check_name(self.name, "A table")
         if not 1 <= len(self.columns) <= MAX_COLUMNS:
             raise SchemaInvalid(f"A table has from 1 to {MAX_COLUMNS} columns.")
         names = [column.name.lower() for column in self.columns]
@@ -198,11 +59,56 @@ class Table:
         if not isinstance(self.max_units, int) or not 1 <= self.max_units <= 10**12:
             raise SchemaInvalid("The declared largest number of units is a whole number from 1 to 10^12.")
         if self.unit.column is not None:
-            _check_name(self.unit.column, "The privacy unit")
+            check_name(self.unit.column, "The privacy unit")
+        self._check_public()
+        self._check_others()
+
+    def _check_public(self) -> None:
+        """Refuse a public table without a key column or with a privacy unit, and a key anywhere else."""
+        if not isinstance(self.is_public, bool):
+            raise SchemaInvalid(f"Table {self.name}: is_public is true or false.")
+        if not self.is_public:
+            if self.key is not None:
+                raise SchemaInvalid(f"Table {self.name}: only a public table declares a key.")
+            return
+        if self.unit != PrivacyUnit(None, 1, 1):
+            raise SchemaInvalid(f"Table {self.name}: a public table has no privacy unit.")
+        if not isinstance(self.key, str) or all(column.name != self.key for column in self.columns):
+            raise SchemaInvalid(f"Table {self.name}: a public table's key is one of its columns.")
+
+    def _check_others(self) -> None:
+        """Refuse tables within tables, two of one name, and private ones that share no privacy unit."""
+        if self.others and self.is_public:
+            raise SchemaInvalid("A dataset's main table is private.")
+        if len(self.others) > MAX_OTHERS:
+            raise SchemaInvalid(f"A dataset has at most {MAX_OTHERS} tables beside its main one.")
+        names = [table.name.lower() for table in (self, *self.others)]
+        if len(set(names)) != len(names):
+            raise SchemaInvalid("Table names must differ by more than upper and lower case.")
+        for table in self.others:
+            if table.others:
+                raise SchemaInvalid(f"Table {table.name}: only a main table has further tables.")
+            if table.is_public:
+                continue
+            if self.unit.column is None:
+                raise SchemaInvalid(
+                    f"Table {table.name}: a dataset whose privacy unit is the row has one private table."
+                )
+            if table.unit.column is None:
+                raise SchemaInvalid(f"Table {table.name}: a private table needs the privacy unit's column.")
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """Return every table of the dataset, the main one first."""
+        return (self, *self.others)
 
     def find(self, name: str) -> Column | None:
         """Return the column of that name, ignoring case as SQL does, or None."""
         return next((column for column in self.columns if column.name.lower() == name.lower()), None)
+
+    def find_table(self, name: str) -> Table | None:
+        """Return the dataset's table of that name, ignoring case as SQL does, or None."""
+        return next((table for table in self.tables if table.name.lower() == name.lower()), None)
 
     def to_dict(self) -> dict[str, object]:
         """Return the table as canonical JSON values."""
@@ -211,14 +117,30 @@ class Table:
             "columns": [column.to_dict() for column in self.columns],
             "unit": self.unit.to_dict(),
             "max_units": self.max_units,
+            "others": [table.to_dict() for table in self.others],
+            "is_public": self.is_public,
+            "key": self.key,
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Table:
-        """Read what `to_dict` wrote; raise SchemaInvalid on anything else."""
-        if set(data) != {"name", "columns", "unit", "max_units"}:
-            raise SchemaInvalid("A table has exactly a name, columns, a unit and max_units.")
+        """Read what `to_dict` wrote, or a single private table without the last three fields."""
+        needed = {"name", "columns", "unit", "max_units"}
+        if not needed <= set(data) <= needed | {"others", "is_public", "key"}:
+            raise SchemaInvalid(
+                "A table has a name, columns, a unit and max_units, and may have others, is_public and a key."
+            )
         if not isinstance(data["columns"], Sequence) or not isinstance(data["unit"], Mapping):
             raise SchemaInvalid("A table's columns are a list and its unit is an object.")
-        columns = tuple(Column.from_dict(column) for column in data["columns"])
-        return cls(data["name"], columns, PrivacyUnit.from_dict(data["unit"]), data["max_units"])
+        others = data.get("others", ())
+        if not isinstance(others, Sequence) or not all(isinstance(table, Mapping) for table in others):
+            raise SchemaInvalid("A table's others are a list of tables.")
+        return cls(
+            name=data["name"],
+            columns=tuple(Column.from_dict(column) for column in data["columns"]),
+            unit=PrivacyUnit.from_dict(data["unit"]),
+            max_units=data["max_units"],
+            others=tuple(cls.from_dict(table) for table in others),
+            is_public=data.get("is_public", False),
+            key=data.get("key"),
+        )

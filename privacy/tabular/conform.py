@@ -17,7 +17,7 @@ from typing import Any
 
 from privacy import duck
 from privacy.duck import list_sql, name_sql, text_sql
-from privacy.schema import Column, Kind, Table, decimal_text
+from privacy.schema import Column, Kind, Table, day_of, decimal_text
 from privacy.tabular.source import FileRefused, Source, look
 from privacy.unit import ROW_ID
 
@@ -62,9 +62,14 @@ def reading(column: Column, source_name: str) -> Reading:
     value = f"(CASE WHEN NOT ({is_missing}) THEN {_value(column, text, number)} END)"
     outside = "false"
     if column.lower is not None and column.upper is not None:
-        low, high = decimal_text(column.lower), decimal_text(column.upper)
+        low, high = (_bound_sql(column, bound) for bound in (column.lower, column.upper))
         outside = f"coalesce({value} < {low} OR {value} > {high}, false)"
     return Reading(column, text, value, is_missing, outside)
+
+
+def _bound_sql(column: Column, bound: Decimal) -> str:
+    """Return a declared bound as a literal: a number, or the day that a date's bound means."""
+    return f"DATE '{day_of(bound).isoformat()}'" if column.kind is Kind.DATE else decimal_text(bound)
 
 
 def _is_number(column: Column) -> bool:
