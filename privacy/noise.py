@@ -43,8 +43,8 @@ def _opendp() -> SimpleNamespace:
 
 
 def load() -> None:
-    """Load OpenDP now; a fork server calls this so that its children need not."""
-    _opendp()
+    """Load OpenDP now, and bind what building a mechanism needs; a fork server does so for its children."""
+    gaussian_vector(sensitivity=1.0, scale=1.0, reserved=Loss(RHO_UNIT, 0)).certificate()
 
 
 def fresh_salt() -> int:

@@ -45,14 +45,13 @@ GRACE = timedelta(seconds=10)  # between the deadline and the end of the lease: 
 def run_query(claim: Claim) -> None:
     """Run one approved request. May be delivered twice: the claim's fence and the charge decide who runs."""
     analysis = _analysis(claim)
-    refusal = preflight(analysis, claim)
-    if refusal:
-        stand_down(analysis, claim, refusal)
-        return
-    job = claim.job
-    seconds = float(job.planned_seconds)
+    seconds = float(claim.job.planned_seconds)
     try:
-        with _child(claim, seconds + PREPARE_SECONDS) as child:
+        with _child(claim, seconds + PREPARE_SECONDS) as child:  # it prepares while every right is asked anew
+            refusal = preflight(analysis, claim)
+            if refusal:
+                stand_down(analysis, claim, refusal)
+                return
             child.prepared(PREPARE_SECONDS)
             jobs.to_running(claim)
             refusal = rights_ended(analysis)  # asked once more, for preparing took its time
@@ -81,7 +80,7 @@ _ENGINE_KEYS = ("plan", "table", "loss", "tick", "declared_rows")
 
 def _child(claim: Claim, seconds: float) -> Child:
     """Return the child process that will compute this job, given up as soon as the claim is lost."""
-    spec = {key: claim.job.spec[key] for key in _ENGINE_KEYS} | {
+    spec = {key: claim.job.spec.get(key) for key in _ENGINE_KEYS} | {
         "memory_mb": settings.JOB_MEMORY_MB * 3 // 5,  # the database's share of the child's address space
         "threads": settings.JOB_THREADS,
     }
