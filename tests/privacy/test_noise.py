@@ -32,7 +32,7 @@ def test_a_scale_that_hides_nothing_is_refused(scale: float) -> None:
 
 def test_opendp_itself_would_release_exact_values() -> None:
     """The reason for the check: the library accepts these scales."""
-    dp = noise._opendp()
+    dp = noise.opendp()
     space = dp.domains.vector_domain(dp.domains.atom_domain(T="i64"))
     for scale in (0.0, 1e-320):
         leaky = dp.measurements.make_gaussian(space, dp.metrics.l2_distance(T="f64"), scale=scale)
@@ -141,7 +141,7 @@ def test_a_mechanisms_complaint_never_leaves() -> None:
 @pytest.mark.parametrize("value", [math.inf, math.nan, 0.0])
 def test_a_map_that_is_no_number_is_refused(value: float) -> None:
     with pytest.raises(LossExceeded):
-        noise._check_loss(value, 0.0, PLENTY)
+        noise.check_loss(value, 0.0, PLENTY)
 
 
 @pytest.mark.parametrize("scale", [0.3, 0.5, 1.0, 2.2, 5.0, 22.3, 100.3, 1999.0])
