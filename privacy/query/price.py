@@ -273,7 +273,7 @@ def _deadline(facts: Layout, table: Table, tick: Decimal, declared_rows: int | N
                 "Group by a column with a code list.",
             )
     seconds = Fraction(3, 10) + Fraction(rows, 10**6) * (1 + Fraction(len(facts.needs), 4))
-    seconds += Fraction(cells * len(facts.needs), 25_000)
+    seconds += Fraction(cells * len(facts.needs), 10_000)
     ticks = (Decimal(seconds.numerator) / Decimal(seconds.denominator) / tick).to_integral_value(
         ROUND_CEILING
     )
