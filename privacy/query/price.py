@@ -219,39 +219,6 @@ def expected_error(pricing: Pricing, n: int) -> dict[str, Decimal | None]:
     return errors
 
 
-def rho_for_error(
-    plan: Plan, table: Table, *, target: Decimal, output: str | None = None, delta: int = 0
-) -> int:
-    """Return the least ρ, in ledger units, at which `output` (or every count and sum) has ± at most `target`.
-
-    Raises QueryRejected `target_unreachable` where no allowed loss is enough, or the column has no known error.
-    """
-    goal = Decimal(target)
-
-    def reaches(rho: int) -> bool:
-        try:
-            columns = price(plan, table, rho=rho, delta=delta).outputs
-        except QueryRejected as refusal:
-            if refusal.code == "rho_too_small":
-                return False
-            raise
-        chosen = [c for c in columns if c.plus_minus_95 is not None and output in (None, c.name)]
-        return bool(chosen) and all(c.plus_minus_95 <= goal for c in chosen if c.plus_minus_95 is not None)
-
-    if not goal.is_finite() or goal <= 0 or not reaches(MAX_RHO):
-        raise QueryRejected(
-            "target_unreachable",
-            "±",
-            "No allowed loss reaches that error for a count or sum of this query.",
-            "Choose a larger ±, or name a column that is a count or a sum.",
-        )
-    low, high = 0, MAX_RHO
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if reaches(middle) else (middle, high)
-    return high
-
-
 def _deadline(facts: Layout, table: Table, tick: Decimal, declared_rows: int | None) -> Decimal:
     """Return the seconds after which the answer is published, whatever the rows hold; a multiple of `tick`.
 

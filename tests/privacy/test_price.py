@@ -12,9 +12,10 @@ from privacy.errors import QueryRejected
 from privacy.loss import RHO_UNIT
 from privacy.query.parse import parse
 from privacy.query.plan import Plan
-from privacy.query.price import expected_error, price, rho_for_error
+from privacy.query.price import expected_error, price
 from privacy.query.reference import EXAMPLE, SUPPORTED, VAST
 from privacy.query.scales import accuracy
+from privacy.query.target import rho_for_error
 
 
 def plan_of(sql: str) -> Plan:

@@ -1,0 +1,201 @@
+"""SQL back to the form that would have written it, or the reason why there is none.
+
+The reader knows only the shapes that `sketch.write` makes. Whatever it found is written again and parsed, and
+unless that gives the very same plan the form is refused: a form never shows another question than the SQL asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlglot import exp
+
+from privacy.errors import QueryRejected
+from privacy.query.parse import parse
+from privacy.query.parse_text import tree
+from privacy.query.sketch import (
+    DATE_STEPS,
+    Condition,
+    Figure,
+    Group,
+    Sketch,
+    SketchInvalid,
+    listed,
+    step_name,
+    write,
+)
+from privacy.schema import Table
+
+_COMPARED = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
+_SIMPLE = {
+    exp.Sum: "sum",
+    exp.Avg: "mean",
+    exp.Variance: "variance",
+    exp.Stddev: "stddev",
+    exp.StddevSamp: "stddev",
+    exp.Min: "min",
+    exp.Max: "max",
+    exp.Median: "quantile",
+}
+
+
+class BeyondForm(Exception):
+    """The form has no field for something in the SQL; the text names it."""
+
+
+def read(sql: str, table: Table) -> Sketch:
+    """Return the sketch whose SQL asks the same as `sql`; raise BeyondForm, or QueryRejected as `parse` does."""
+    plan = parse(sql, table)
+    select = tree(sql)
+    if not isinstance(select, exp.Select):
+        raise BeyondForm("The form writes a plain SELECT only.")
+    found = _sketch(select, table)
+    try:
+        same = parse(write(found, table), table).sha256() == plan.sha256()
+    except (SketchInvalid, QueryRejected):
+        same = False
+    if not same:
+        raise BeyondForm("The form would not write exactly the same question.")
+    return found
+
+
+def _sketch(select: exp.Select, table: Table) -> Sketch:
+    """Return what a SELECT says, part by part."""
+    for clause, word in (
+        ("having", "HAVING"),
+        ("with_", "WITH"),
+        ("joins", "JOIN"),
+        ("distinct", "DISTINCT"),
+    ):
+        if select.args.get(clause):
+            raise BeyondForm(f"The form has no {word}.")
+    if not isinstance(select.args["from_"].this, exp.Table):
+        raise BeyondForm("The form asks a table, not another query.")
+    groups: list[Group] = []
+    figures: list[Figure] = []
+    for item in select.expressions:
+        group = None if figures else _group(item.unalias())
+        if group is None:
+            figures.append(_figure(item))
+        elif group.step and item.alias != step_name(group):
+            raise BeyondForm("The form names a group in steps after its column.")
+        else:
+            groups.append(group)
+    where = select.args.get("where")
+    conditions = () if where is None else tuple(_conditions(where.this))
+    found = Sketch(tuple(figures), conditions, tuple(groups))
+    order, descending = _order(select, found, table)
+    limit = select.args.get("limit")
+    most = int(limit.expression.name) if limit is not None else None
+    return Sketch(found.figures, found.conditions, found.groups, order, descending, most)
+
+
+def _column(node: exp.Expression | None) -> str:
+    """Return a bare column's name."""
+    if not isinstance(node, exp.Column):
+        raise BeyondForm("The form computes with columns as they are, not with formulas.")
+    return str(node.name)
+
+
+def _group(node: exp.Expression) -> Group | None:
+    """Return a grouping column, in steps or not; None where the item is no group."""
+    if isinstance(node, exp.Column):
+        return Group(str(node.name))
+    if isinstance(node, (exp.DateTrunc, exp.TimestampTrunc)):
+        unit = node.args["unit"].name.lower()
+        return Group(_column(_bare(node.this)), unit) if unit in DATE_STEPS else None
+    if isinstance(node, exp.Mul) and isinstance(node.this, exp.Floor):
+        divided, width = node.this.this, node.expression
+        if isinstance(divided, exp.Div) and isinstance(width, exp.Literal) and divided.expression == width:
+            return Group(_column(divided.this), str(width.name))
+    return None
+
+
+def _bare(node: exp.Expression) -> exp.Expression:
+    """Return a column without the conversion that a dialect puts around it."""
+    return node.this if isinstance(node, exp.Cast) and isinstance(node.this, exp.Column) else node
+
+
+def _figure(item: exp.Expression) -> Figure:
+    """Return one aggregate as a figure with its name."""
+    node, name = item.unalias(), ""
+    if isinstance(item, exp.Alias):
+        alias = item.args["alias"]
+        name = str(alias.name if alias.args.get("quoted") else alias.name.lower())
+    if isinstance(node, exp.Count):
+        if isinstance(node.this, exp.Distinct):
+            return Figure("units", name=name)
+        return Figure(
+            "count", "" if isinstance(node.this, (exp.Star, exp.Literal)) else _column(node.this), name=name
+        )
+    if isinstance(node, exp.Window):
+        return Figure("running", name=name)
+    if isinstance(node, (exp.Quantile, exp.PercentileCont)):
+        return Figure("quantile", _column(node.this), str(node.args["quantile"].name), name)
+    fn = _SIMPLE.get(type(node))
+    if fn is None:
+        raise BeyondForm("The form has no field for one of the figures.")
+    return Figure(fn, _column(node.this), name=name)
+
+
+def _conditions(node: exp.Expression) -> Iterator[Condition]:
+    """Yield the conditions that AND holds together."""
+    if isinstance(node, exp.Paren):
+        yield from _conditions(node.this)
+    elif isinstance(node, exp.And):
+        yield from _conditions(node.this)
+        yield from _conditions(node.expression)
+    elif isinstance(node, exp.Between):
+        yield Condition(_column(node.this), ">=", _value(node.args["low"]))
+        yield Condition(_column(node.this), "<=", _value(node.args["high"]))
+    elif type(node) in _COMPARED:
+        yield Condition(_column(node.this), _COMPARED[type(node)], _value(node.expression))
+    elif isinstance(node, exp.In) and node.args.get("query") is None:
+        yield Condition(_column(node.this), "in", listed([_value(value) for value in node.expressions]))
+    elif isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
+        yield Condition(_column(node.this), "unknown")
+    elif isinstance(node, exp.Not) and isinstance(node.this, exp.Is):
+        yield Condition(_column(node.this.this), "known")
+    else:
+        raise BeyondForm("The form compares a column with a value, and joins conditions by AND only.")
+
+
+def _value(node: exp.Expression) -> str:
+    """Return a literal as it would be typed."""
+    if isinstance(node, exp.Boolean):
+        return "yes" if node.this else "no"
+    if isinstance(node, exp.Cast):
+        return _value(node.this)
+    if isinstance(node, exp.Neg):
+        return f"-{_value(node.this)}"
+    if not isinstance(node, exp.Literal):
+        raise BeyondForm("The form compares a column with a value, not with a formula.")
+    return str(node.this)
+
+
+def _order(select: exp.Select, found: Sketch, table: Table) -> tuple[int | None, bool]:
+    """Return which column of the answer sorts it, counted from 0, and the direction."""
+    order = select.args.get("order")
+    if order is None:
+        return None, False
+    if len(order.expressions) != 1:
+        raise BeyondForm("The form sorts by one column.")
+    term = order.expressions[0]
+    node = term.this
+    if isinstance(node, exp.Literal) and not node.is_string:
+        return int(node.name) - 1, bool(term.args.get("desc"))
+    written = node.sql(dialect="duckdb", identify=True).lower()
+    for place, item in enumerate(select.expressions):
+        names = {item.unalias().sql(dialect="duckdb", identify=True).lower()}
+        if isinstance(item, exp.Alias):
+            names.add(f'"{item.alias.lower()}"')
+        elif place >= len(found.groups):
+            names.add(f'"{_default(found.figures[place - len(found.groups)])}"')
+        if written in names:
+            return place, bool(term.args.get("desc"))
+    raise BeyondForm("The form sorts by a column of the answer.")
+
+
+def _default(figure: Figure) -> str:
+    """Return the name that the parser gives a figure without one."""
+    return f"{figure.fn}_{figure.column}".lower() if figure.column else figure.fn

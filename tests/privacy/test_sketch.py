@@ -1,0 +1,178 @@
+"""The form's SQL: what it writes, what it reads back, and that both ask the very same question."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from privacy.errors import QueryRejected
+from privacy.query import sketch, sketch_read
+from privacy.query.parse import parse
+from privacy.query.sketch import Condition, Figure, Group, Sketch, SketchInvalid, offered, write
+from privacy.query.sketch_read import BeyondForm, read
+from privacy.schema import Column, Kind, Table
+from privacy.unit import PrivacyUnit
+
+HOSTILE = '"; DROP TABLE x; --'
+TABLE = Table(
+    "heart",
+    (
+        Column("age", Kind.INTEGER, Decimal(18), Decimal(100)),
+        Column("chol", Kind.DECIMAL, Decimal(0), Decimal(600), Decimal("0.1")),
+        Column("sex", Kind.CATEGORY, codes=("f", "m", "it's, well", HOSTILE)),
+        Column("grade", Kind.CATEGORY, codes=(1, 2, 3)),
+        Column("died", Kind.BOOLEAN),
+        Column("seen", Kind.DATE),
+        Column("select", Kind.CATEGORY, codes=("a", "b")),
+        Column(HOSTILE, Kind.INTEGER, Decimal(0), Decimal(9)),
+    ),
+    PrivacyUnit("person", 3, 2),
+    10_000,
+)
+ROWS = Table("heart", TABLE.columns, PrivacyUnit(None, 1, 1), 10_000)
+NUMBERS = ["age", "chol", "grade", HOSTILE]
+KEYS = ["sex", "grade", "died", "select", HOSTILE, "age"]
+
+
+def test_a_form_writes_sql_that_people_can_read() -> None:
+    asked = Sketch(
+        (Figure("count", name="n"), Figure("mean", "chol", name="m")),
+        (Condition("age", ">=", "65"), Condition("sex", "in", "f, m")),
+        (Group("sex"),),
+        order=1,
+        descending=True,
+        limit=5,
+    )
+    assert write(asked, TABLE) == (
+        "SELECT sex, COUNT(*) AS n, AVG(chol) AS m\nFROM heart\nWHERE age >= 65\n  AND sex IN ('f', 'm')\n"
+        "GROUP BY sex\nORDER BY 2 DESC\nLIMIT 5"
+    )
+    assert read(write(asked, TABLE), TABLE) == asked
+
+
+figures = st.one_of(
+    st.builds(Figure, st.just("count"), st.sampled_from(["", "age", "sex", HOSTILE])),
+    st.builds(
+        Figure,
+        st.sampled_from(sorted(set(offered(TABLE)) & {"sum", "mean", "variance", "stddev"})),
+        st.sampled_from(NUMBERS),
+    ),
+    st.just(Figure("units")),
+)
+conditions = st.one_of(
+    st.builds(Condition, st.just("age"), st.sampled_from(["=", "<", ">="]), st.integers(-9, 99).map(str)),
+    st.builds(
+        Condition, st.just("chol"), st.sampled_from([">", "<="]), st.sampled_from(["0.5", "-3", "120"])
+    ),
+    st.builds(
+        Condition, st.just("sex"), st.sampled_from(["=", "<>"]), st.sampled_from(["f", "it's, well", HOSTILE])
+    ),
+    st.builds(
+        lambda codes: Condition("sex", "in", sketch.listed(codes)),
+        st.lists(st.sampled_from(["f", "it's, well", HOSTILE]), min_size=1, max_size=3, unique=True),
+    ),
+    st.builds(Condition, st.just("died"), st.just("="), st.sampled_from(["yes", "no"])),
+    st.builds(Condition, st.just("seen"), st.sampled_from(["<", ">="]), st.just("2024-02-29")),
+    st.builds(Condition, st.sampled_from(KEYS), st.sampled_from(["known", "unknown"])),
+)
+
+
+@st.composite
+def sketches(draw: st.DrawFn) -> Sketch:
+    """Draw a form as people may fill it in, its figures named apart."""
+    chosen = draw(st.lists(figures, min_size=1, max_size=4))
+    named = tuple(Figure(f.fn, f.column, f.point, f"Figure {n}") for n, f in enumerate(chosen))
+    groups = tuple(Group(name) for name in draw(st.lists(st.sampled_from(KEYS), max_size=2, unique=True)))
+    order = draw(st.one_of(st.none(), st.integers(0, len(named) + len(groups) - 1)))
+    down = order is not None and draw(st.booleans())
+    where = tuple(draw(st.lists(conditions, max_size=3)))
+    return Sketch(named, where, groups, order, down, draw(st.one_of(st.none(), st.integers(1, 99))))
+
+
+@settings(max_examples=150, deadline=None)
+@given(sketches())
+def test_what_the_form_writes_it_reads_back(asked: Sketch) -> None:
+    sql = write(asked, TABLE)
+    assert read(sql, TABLE) == asked
+    assert parse(sql, TABLE).sha256() == parse(write(read(sql, TABLE), TABLE), TABLE).sha256()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select Sex, count(*) N from heart where age between 3 and 20 group by 1 order by count(*) desc",
+        "SELECT COUNT(age), SUM(chol) FROM heart h WHERE (h.age >= 3) AND died = TRUE LIMIT 4",
+        "SELECT sex, COUNT(DISTINCT person) AS people FROM heart GROUP BY sex ORDER BY people",
+    ],
+)
+def test_sql_by_hand_is_shown_where_the_form_asks_the_same(sql: str) -> None:
+    assert parse(write(read(sql, TABLE), TABLE), TABLE).sha256() == parse(sql, TABLE).sha256()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT sex, COUNT(*) FROM heart GROUP BY sex HAVING COUNT(*) > 3",
+        "SELECT COUNT(*) AS n, sex FROM heart GROUP BY sex",
+        "SELECT SUM(age * 2) FROM heart",
+        "SELECT COUNT(*) FROM heart WHERE age > 3 OR age < 2",
+        "SELECT COUNT(*) FROM heart WHERE age > chol",
+        "SELECT COUNT(*) FILTER (WHERE age > 3) FROM heart",
+        "SELECT SUM(age) / COUNT(*) FROM heart",
+        "SELECT sex, COUNT(*) FROM heart GROUP BY sex ORDER BY sex, 2",
+        "SELECT COUNT(*) FROM heart GROUP BY sex",
+        "SELECT COUNT(*) FROM heart WHERE sex LIKE 'f%'",
+    ],
+)
+def test_what_the_form_cannot_show_it_says(sql: str) -> None:
+    with pytest.raises(BeyondForm, match="form"):
+        read(sql, TABLE)
+
+
+def test_a_reader_that_drops_a_condition_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sketch_read, "_conditions", lambda node: iter(()))
+    with pytest.raises(BeyondForm, match="same question"):
+        read("SELECT COUNT(*) FROM heart WHERE age > 3", TABLE)
+
+
+def test_what_cannot_be_asked_is_refused_as_everywhere() -> None:
+    with pytest.raises(QueryRejected):
+        read("SELECT age FROM heart", TABLE)
+
+
+@pytest.mark.parametrize(
+    ("asked", "part"),
+    [
+        (Sketch(()), "fn"),
+        (Sketch((Figure("mean"),)), "column"),
+        (Sketch((Figure("mean", "sex"),)), "column"),
+        (Sketch((Figure("mean", "nobody"),)), "column"),
+        (Sketch((Figure("DROP"),)), "fn"),
+        (Sketch((Figure("count"),), (Condition("age", ">", "old"),)), "value"),
+        (Sketch((Figure("count"),), (Condition("age", ">", "1e400"),)), "value"),
+        (Sketch((Figure("count"),), (Condition("sex", "=", "other"),)), "value"),
+        (Sketch((Figure("count"),), (Condition("grade", "=", "4"),)), "value"),
+        (Sketch((Figure("count"),), (Condition("sex", "in", "f,,m"),)), "value"),
+        (Sketch((Figure("count"),), (Condition("died", "=", "perhaps"),)), "value"),
+        (Sketch((Figure("count"),), (Condition("seen", "=", "29.2.2024"),)), "value"),
+        (Sketch((Figure("count"),), (Condition("sex", ">", "f"),)), "op"),
+        (Sketch((Figure("count"),), (Condition("sex", "OR 1=1 --", "f"),)), "op"),
+        (Sketch((Figure("count"),), (), (Group("age", "0"),)), "step"),
+        (Sketch((Figure("count"),), (), (Group("sex", "10"),)), "step"),
+        (Sketch((Figure("count"),), (), (Group("seen", "fortnight"),)), "step"),
+        (Sketch((Figure("count"),), (), (Group("nobody"),)), "column"),
+        (Sketch((Figure("count"),), order=4), "order"),
+    ],
+)
+def test_what_does_not_fit_is_said_of_its_field(asked: Sketch, part: str) -> None:
+    with pytest.raises(SketchInvalid) as caught:
+        write(asked, TABLE)
+    assert caught.value.part == part
+
+
+def test_only_figures_that_the_engine_has_are_offered() -> None:
+    assert {"count", "units", "sum", "mean"} <= set(offered(TABLE))
+    assert "units" not in offered(ROWS), "each row is one unit, so its count is the count of rows"
