@@ -1,5 +1,9 @@
-"""Ask private data from outside: `connect(url, token)`, then `dataset.sql(…, epsilon=0.1).submit()`."""
+"""Ask private data from outside: `connect(url, token)`, then `dataset.sql(…, epsilon=0.1).submit()`.
 
+Or without SQL: `dataset.where(col("age") >= 65).group_by("sex").agg(count(), mean("age")).submit(epsilon=0.1)`.
+"""
+
+from gridhouse.builder import Ask
 from gridhouse.client import Client, connect
 from gridhouse.datasets import Dataset, OwnedDataset
 from gridhouse.errors import (
@@ -26,9 +30,26 @@ from gridhouse.projects import Grant, Project
 from gridhouse.queries import Query
 from gridhouse.queue import HeldAnswer, QueueItem
 from gridhouse.results import Result
+from gridhouse.terms import (
+    bin,
+    col,
+    count,
+    cumulative,
+    max,
+    mean,
+    median,
+    min,
+    people,
+    period,
+    quantile,
+    stddev,
+    sum,
+    variance,
+)
 from gridhouse.values import Estimate, Status
 
 __all__ = [
+    "Ask",
     "BudgetExhausted",
     "Client",
     "Dataset",
@@ -58,5 +79,19 @@ __all__ = [
     "Result",
     "Status",
     "WaitTimedOut",
+    "bin",
+    "col",
     "connect",
+    "count",
+    "cumulative",
+    "max",
+    "mean",
+    "median",
+    "min",
+    "people",
+    "period",
+    "quantile",
+    "stddev",
+    "sum",
+    "variance",
 ]

@@ -9,11 +9,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gridhouse.builder import Ask
 from gridhouse.errors import IllegalMove, InvalidInput, WaitTimedOut
 from gridhouse.projects import Grant
 from gridhouse.queries import Query
 from gridhouse.results import import_pandas
 from gridhouse.session import Session
+from gridhouse.terms import Condition, Figure, Key
 from gridhouse.values import Json, epsilon_text
 
 if TYPE_CHECKING:
@@ -48,10 +50,12 @@ class Dataset:
     @property
     def schema(self) -> list[Json]:
         """Its declared columns: name, kind, public bounds, codes, what counts as missing."""
-        columns: list[Json] = (self.data.get("version") or self.refresh().data.get("version") or {}).get(
-            "columns", []
-        )
+        columns: list[Json] = self._version().get("columns", [])
         return columns
+
+    def _version(self) -> Json:
+        version: Json = self.data.get("version") or self.refresh().data.get("version") or {}
+        return version
 
     def mock(self) -> pd.DataFrame:
         """Return made-up rows of the same schema, to try code on; they say nothing about real people."""
@@ -81,6 +85,32 @@ class Dataset:
             grant = self._only_grant()
         key = grant if isinstance(grant, str) else grant.id
         return Query(self._session, grant=key, sql=sql, epsilon=epsilon, title=title)
+
+    @property
+    def table(self) -> str:
+        """The name of its table in SQL."""
+        return str((self.data if "ask" in self.data else self.refresh().data)["ask"]["table"])
+
+    @property
+    def unit_column(self) -> str:
+        """The column that names its privacy unit; empty where each row is one."""
+        return str(self._version().get("unit_column", ""))
+
+    def where(self, *conditions: Condition) -> Ask:
+        """Begin a question about only those rows for which every condition holds."""
+        return Ask(self).where(*conditions)
+
+    def group_by(self, *keys: str | Key) -> Ask:
+        """Begin a question with one line of figures for each value of these columns, bins or periods."""
+        return Ask(self).group_by(*keys)
+
+    def agg(self, *figures: Figure) -> Ask:
+        """Begin a question about these figures."""
+        return Ask(self).agg(*figures)
+
+    def join(self, table: str, *, on: str = "", how: str = "inner") -> Ask:
+        """Begin a question about this table joined with another of the dataset, by default on the privacy unit."""
+        return Ask(self).join(table, on=on, how=how)
 
     def _only_grant(self) -> Grant:
         live = self.grants()

@@ -46,9 +46,24 @@ class Query:
     def __repr__(self) -> str:
         return f"<Query {self.id or 'not yet sent'}: {self.title}>"
 
-    def estimate(self) -> Estimate:
-        """Return what it would cost and how exact it would be; nothing is stored or spent."""
-        body = {"grant": self.grant, "sql": self.sql, "epsilon": self.epsilon}
+    def estimate(
+        self,
+        *,
+        epsilon: float | str | Decimal | None = None,
+        error: float | str | Decimal | None = None,
+        figure: str = "",
+        rows: int | None = None,
+    ) -> Estimate:
+        """Return what it would cost and how exact it would be; nothing is stored or spent.
+
+        It is priced at its own ε, at another `epsilon`, or at the least ε that keeps `figure`, or every figure,
+        within ± `error` at 95 %. `rows` is how many rows you suppose a group has; means need it.
+        """
+        body: Json = {"grant": self.grant, "sql": self.sql, "figure": figure, "rows": rows}
+        if error is not None:
+            body["error"] = epsilon_text(error)
+        if epsilon is not None or error is None:
+            body["epsilon"] = self.epsilon if epsilon is None else epsilon_text(epsilon)
         return Estimate.of(self._session.post("requests/estimate/", body))
 
     def edit(

@@ -30,8 +30,9 @@ class Estimate:
     """What a question would cost and how exact it would be; nothing was stored.
 
     `rho` and `delta` are plain numbers; `loss` holds the ledger's integers. `measures` lists each figure of
-    the answer with its ± at 95 % (None where that depends on the size of the data) and a note. `effects` says
-    what it would do to each budget, `verdict` what policy would answer: allow, refer or refuse.
+    the answer with its ± at 95 % (None where that depends on the size of the data), its ± in groups of as many
+    rows as you supposed, and a note. `mechanisms` says how each is made private, `effects` what it would do to
+    each budget, `verdict` what policy would answer: allow, refer or refuse.
     """
 
     rho: float
@@ -46,6 +47,7 @@ class Estimate:
     effects: list[Json]
     rules: list[Json]
     checks: list[Json]
+    mechanisms: list[Json]
     in_words: list[str]
     columns: list[str]
     loss: Json = field(repr=False)
@@ -55,7 +57,7 @@ class Estimate:
         """Read the node's estimate."""
         loss = data["loss"]
         names = ("fits", "similar_left", "is_repeat", "verdict", "usable")
-        lists = ("measures", "effects", "rules", "checks", "in_words", "columns")
+        lists = ("measures", "effects", "rules", "checks", "mechanisms", "in_words", "columns")
         return cls(
             rho=float(loss["rho"]),
             delta=float(loss["delta"]),
@@ -69,7 +71,8 @@ class Estimate:
             f"cost ρ = {self.rho:.6f}, asked at ε = {self.epsilon}; {self.similar_left} such questions left"
         ]
         for measure in self.measures:
-            error = f"± {measure['plus_minus_95']}" if measure["plus_minus_95"] else measure["note"]
+            known = measure["plus_minus_95"] or measure["expected_95"]
+            error = f"± {known}" if known else measure["note"]
             lines.append(f"{measure['name']}: {error}")
         return "\n".join(lines)
 

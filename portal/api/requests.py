@@ -20,10 +20,10 @@ from domains.errors import NotFound
 from domains.jobs import queries as jobs
 from domains.projects import queries as projects
 from domains.requests import actions, queries
-from domains.requests.estimates import estimate, estimate_revision
+from domains.requests.estimates import estimate_revision
 from domains.requests.lifecycle import Status
 from domains.requests.models import AnalysisRequest
-from portal.api.estimates import EstimateIn, EstimateOut
+from portal.api.estimates import EstimateIn, EstimateOut, answered
 from portal.api.request_shapes import CommentOut, MockResultOut, ProgressOut, RequestDetailOut, RequestOut
 from portal.api.shapes import valid
 
@@ -109,7 +109,7 @@ class Requests(GenericViewSet[AnalysisRequest]):
     def estimate(self, request: Request) -> Response:
         given = valid(EstimateIn, request)
         grant = projects.grant(given.pop("grant"), request.user)
-        return Response(EstimateOut(estimate(grant, **given, by=request.user)).data)
+        return Response(answered(grant, given, request.user))
 
     @extend_schema(responses=EstimateOut, summary="Price the current revision")
     @action(detail=True, methods=["get"], url_path="estimate")

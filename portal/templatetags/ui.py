@@ -131,13 +131,14 @@ def fact(content: str, label: str) -> SafeString:
 
 
 @register.simple_tag
-def field(bound: BoundField, extra_class: str = "") -> SafeString:
-    """Write a form field with label, help, errors and widget, tied together for screen readers."""
+def field(bound: BoundField, extra_class: str = "", quiet: bool = False) -> SafeString:
+    """Write a form field with label, help, errors and widget; `quiet` does not say that it is optional."""
     return _render(
         "field",
         bound=bound,
         widget=_widget(bound, extra_class),
         is_check=_is_check(bound),
+        quiet=quiet,
         is_group=isinstance(bound.field.widget, RadioSelect | CheckboxSelectMultiple),
     )
 

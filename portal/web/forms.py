@@ -20,7 +20,7 @@ class RequestForm(forms.Form):
         widget=forms.Textarea(
             attrs={"rows": "9", "class": "form-control-code", "spellcheck": "false", "autocapitalize": "off"}
         ),
-        help_text="One SELECT over this dataset: COUNT, SUM or AVG, with WHERE and GROUP BY.",
+        help_text="One SELECT over this dataset, with WHERE and GROUP BY.",
     )
     epsilon = forms.CharField(
         label="ε to spend",
@@ -30,12 +30,26 @@ class RequestForm(forms.Form):
         help_text="A larger ε gives a more exact answer and uses more of the budget.",
     )
     rows = forms.IntegerField(
-        label="Rows in a group, for the expected error of means",
+        label="Rows in a group",
         required=False,
         min_value=1,
         max_value=10**12,
         widget=forms.NumberInput(attrs={"class": "form-short", "autocomplete": "off"}),
-        help_text="Your own guess. It is used for the estimate only and never compared with the data.",
+        help_text="Your own guess, for the error of means. It is never compared with the data.",
+    )
+    error = forms.CharField(
+        label="The ± you need",
+        required=False,
+        max_length=20,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "class": "form-short", "autocomplete": "off"}),
+        help_text="Finds the least ε that keeps the error within it, at 95 %.",
+    )
+    of = forms.CharField(
+        label="For the figure named",
+        required=False,
+        max_length=128,
+        widget=forms.TextInput(attrs={"class": "form-short", "autocomplete": "off"}),
+        help_text="Left empty, for every figure.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Scientists' pages of requests: the list, the composer with its estimate, and one request from draft to answer."""
+"""Scientists' pages of requests: the list, and one request from draft to answer."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from domains.people.permissions import Permission, allows
-from domains.projects import queries as projects
 from domains.requests import actions, queries
-from domains.requests.estimates import Estimate, estimate, estimate_revision
+from domains.requests.estimates import Estimate, estimate_revision
 from domains.requests.lifecycle import Status
 from domains.requests.models import AnalysisRequest
 from portal.web import pages, shown, timeline
-from portal.web.forms import CommentForm, RequestForm
+from portal.web.forms import CommentForm
 
 EDITABLE = {Status.DRAFT, Status.READY, Status.CHANGES_REQUESTED}
 
@@ -37,74 +36,6 @@ def listing(request: HttpRequest) -> HttpResponse:
     statuses = [(each.value, AnalysisRequest.lifecycle[each].label) for each in Status]
     values = {"page": page, "lines": lines, "search": search, "status": status, "statuses": statuses}
     return render(request, "requests/list.html", values)
-
-
-@require_http_methods(["GET", "POST"])
-def new(request: HttpRequest, grant: str) -> HttpResponse:
-    """Show the composer for a grant, estimate what is typed, or keep it as a draft and check it."""
-    access = projects.grant(grant, request.user)
-    if request.method == "GET":
-        return _composer(request, RequestForm(), access)
-    form = RequestForm(request.POST)
-    if not form.is_valid() or request.POST.get("do") == "estimate":
-        return _composer(request, form, access, estimating=True)
-    words = {name: form.cleaned_data[name] for name in ("title", "sql", "epsilon")}
-    done, analysis = pages.attempt(form, actions.draft, access, **words, by=request.user)
-    if not done:
-        return _composer(request, form, access)
-    pages.act(request, "", actions.check, analysis, by=request.user)
-    return redirect("request", analysis.pk)
-
-
-@require_http_methods(["GET", "POST"])
-def edit(request: HttpRequest, key: str) -> HttpResponse:
-    """Show the composer for a draft or a request sent back, and keep and check what is changed."""
-    analysis = queries.detail(key, request.user)
-    if request.method == "GET":
-        form = RequestForm(
-            initial={"title": analysis.title, "sql": analysis.draft_sql, "epsilon": analysis.draft_epsilon}
-        )
-        return _composer(request, form, analysis.grant, analysis=analysis)
-    form = RequestForm(request.POST)
-    if not form.is_valid() or request.POST.get("do") == "estimate":
-        return _composer(request, form, analysis.grant, analysis=analysis, estimating=True)
-    words = {name: form.cleaned_data[name] for name in ("title", "sql", "epsilon")}
-    done, _ = pages.attempt(form, actions.edit, analysis, **words, by=request.user)
-    if not done:
-        return _composer(request, form, analysis.grant, analysis=analysis)
-    pages.act(request, "", actions.check, analysis, by=request.user)
-    return redirect("request", analysis.pk)
-
-
-def _composer(
-    request: HttpRequest, form: RequestForm, access: Any, *, analysis: Any = None, estimating: bool = False
-) -> HttpResponse:
-    values = {"form": form, "grant": access, "analysis": analysis, "version": access.dataset.current}
-    if estimating:
-        values |= _estimate(request, access)
-    status = 422 if form.is_bound and form.errors else 200
-    return render(request, "requests/compose.html", values, status=status)
-
-
-@require_POST
-def estimate_fragment(request: HttpRequest, grant: str) -> HttpResponse:
-    """Show what the typed question would cost, for the panel beside the composer; nothing is stored."""
-    access = projects.grant(grant, request.user)
-    return render(request, "requests/_estimate.html", {"grant": access} | _estimate(request, access))
-
-
-def _estimate(request: HttpRequest, access: Any) -> dict[str, Any]:
-    """Price what was posted; return the estimate with its expected errors, or the refusal as a finding."""
-    sql, epsilon = request.POST.get("sql", "").strip(), request.POST.get("epsilon", "").strip()
-    if not sql or not epsilon:
-        return {}
-    try:
-        found = estimate(access, sql=sql, epsilon=epsilon, by=request.user)
-    except pages.REFUSALS as error:
-        if not pages.is_for_the_page(error):
-            raise
-        return {"finding": actions.finding_of(error)}
-    return {"estimate": found, "errors": shown.expected_errors(found, request.POST.get("rows", ""))}
 
 
 @require_GET
@@ -218,10 +149,7 @@ def mock_fragment(request: HttpRequest, key: str) -> HttpResponse:
 
 urlpatterns = [
     path("requests/", listing, name="requests"),
-    path("requests/new/<str:grant>/", new, name="request_new"),
-    path("requests/new/<str:grant>/estimate/", estimate_fragment, name="request_estimate"),
     path("requests/<str:key>/", detail, name="request"),
-    path("requests/<str:key>/edit/", edit, name="request_edit"),
     path("requests/<str:key>/status/", status_fragment, name="request_status"),
     path("requests/<str:key>/check/", check, name="request_check"),
     path("requests/<str:key>/submit/", submit, name="request_submit"),

@@ -25,20 +25,63 @@ class ExpectedError:
 
 
 def expected_errors(estimate: Estimate, rows: str) -> list[ExpectedError]:
-    """Return ± per column; a mean's only for the number of rows that the asker typed (DECISIONS 21)."""
+    """Return ± per figure; where it depends on the size of a group, for the number that the note names.
+
+    That is the number typed by the asker, or else the declared size of the dataset shared evenly among the
+    groups: never anything measured (DECISIONS 21).
+    """
     pricing = estimate.specification.pricing
-    typed = rows.strip()
-    supposed = int(typed) if typed.isdigit() and 0 < int(typed) <= 10**12 else None
+    supposed, whose = supposed_rows(estimate, rows)
     errors = expected_error(pricing, supposed) if supposed else {}
     lines = []
     for output in pricing.outputs:
         if output.kind == "key":
             continue
-        known = errors.get(output.name, output.plus_minus_95) if supposed else output.plus_minus_95
-        note = output.note
-        if output.kind == "mean" and known is not None and supposed:
-            note = f"if a group has {supposed:,} rows: your own number"
+        known, note = output.plus_minus_95, output.note
+        if known is None and errors.get(output.name) is not None:
+            known, note = errors[output.name], f"if a group has {supposed:,} rows: {whose}"
         lines.append(ExpectedError(output.name, output.kind, None if known is None else float(known), note))
+    return lines
+
+
+def supposed_rows(estimate: Estimate, rows: str) -> tuple[int | None, str]:
+    """Return how many rows a group is supposed to have, and in words where that number comes from."""
+    typed = rows.strip()
+    if typed.isascii() and typed.isdigit() and 0 < int(typed) <= 10**12:
+        return int(typed), "your own number"
+    declared, cells = estimate.specification.version.declared_rows, estimate.specification.pricing.cells
+    if not declared or not cells:
+        return None, ""
+    return max(1, declared // cells), "the declared size of the dataset, shared evenly"
+
+
+@dataclass(frozen=True)
+class MeasureLine:
+    """One noisy vector in plain words."""
+
+    name: str
+    words: str
+
+
+_MECHANISMS = {
+    "discrete Gaussian": "noise from a discrete Gaussian is added to each exact figure",
+    "discrete Gaussian with threshold": "noise from a discrete Gaussian is added, and only group names whose "
+    "noisy count reaches a threshold are shown",
+    "discrete Laplace": "noise from a discrete Laplace distribution is added to each exact figure",
+}
+
+
+def measures(estimate: Estimate) -> list[MeasureLine]:
+    """Return how each exact figure is made private: its mechanism in words, its ± and its share of the loss."""
+    pricing = estimate.specification.pricing
+    paid = {name: getattr(pricing.loss, name) for name in ("rho", "pure")}
+    lines = []
+    for measure in pricing.measures:
+        words = _MECHANISMS.get(measure.mechanism, measure.mechanism)
+        if measure.plus_minus_95 is not None:
+            words += f"; ± {charts.number(float(measure.plus_minus_95))} in 95 of 100 draws"
+        share = max((getattr(measure, name, 0) / whole for name, whole in paid.items() if whole), default=0)
+        lines.append(MeasureLine(measure.name, f"{words}; takes {share:.0%} of the loss."))
     return lines
 
 
