@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -111,6 +112,33 @@ class Dataset:
     def join(self, table: str, *, on: str = "", how: str = "inner") -> Ask:
         """Begin a question about this table joined with another of the dataset, by default on the privacy unit."""
         return Ask(self).join(table, on=on, how=how)
+
+    def marginals(
+        self,
+        *columns: Sequence[str],
+        epsilon: float | str | Decimal,
+        where: str = "",
+        bins: Mapping[str, Sequence[float | str]] | None = None,
+        weights: Sequence[int] | None = None,
+        rows_per_unit: int | None = None,
+        title: str = "",
+        grant: Grant | str | None = None,
+    ) -> Query:
+        """Return one question for many tables of counts, one for each of `columns`, paid for by one charge.
+
+        `bins` cuts numbers at public points: {"age": [40, 65]} is below 40, 40 to below 65, and 65 or more.
+        """
+        asked: Json = {"marginals": [list(names) for names in columns]}
+        if where:
+            asked["where"] = where
+        if bins:
+            asked["bins"] = {name: [str(point) for point in points] for name, points in bins.items()}
+        if weights is not None:
+            asked["weights"] = list(weights)
+        if rows_per_unit is not None:
+            asked["rows_per_unit"] = rows_per_unit
+        shown = title or ("Marginals: " + ", ".join(" × ".join(names) for names in columns))[:160]
+        return self.sql(json.dumps(asked, ensure_ascii=False), epsilon=epsilon, title=shown, grant=grant)
 
     def _only_grant(self) -> Grant:
         live = self.grants()

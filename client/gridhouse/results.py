@@ -54,6 +54,19 @@ class Result:
         """Whether these are stored bytes returned again, at no cost."""
         return bool(self.release["is_repeat"])
 
+    @property
+    def tables(self) -> dict[str, list[Json]]:
+        """A workload's tables by name, each as rows with only that marginal's columns; else one nameless table."""
+        marginals = self._answer.get("marginals", [])
+        if not marginals:
+            return {"": self.rows}
+        found: dict[str, list[Json]] = {each["name"]: [] for each in marginals}
+        kept = {each["name"]: [*each["columns"], self.columns[-1]] for each in marginals}
+        for row in self.rows:
+            name = row[self.columns[0]]
+            found[name].append({column: row[column] for column in kept[name]})
+        return found
+
     def __len__(self) -> int:
         return len(self._answer["rows"])
 

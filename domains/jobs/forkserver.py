@@ -30,6 +30,7 @@ from privacy.errors import PrivacyError
 # The only code a job can name.
 ENTRIES = {
     "query": "privacy.query.execute:prepare",
+    "workload": "privacy.workload.execute:prepare",
     "check": "privacy.tabular.check:prepare",
     "conform": "privacy.tabular.conform:prepare",
     "compare": "privacy.tabular.compare:prepare",

@@ -138,7 +138,7 @@ def submit(analysis: AnalysisRequest, *, revision: int, by: User) -> None:
         AccessGrant.objects.select_for_update(no_key=True).get(pk=analysis.grant_id)
         require_usable(analysis.grant, by)
         specification = respecify(current)
-        if approval.repeat(analysis, specification):
+        if approval.repeat(analysis, specification, submitted_at=timezone.now()):
             return
         approval.require_fits(analysis, specification.loss)
         rules, verdict = verdict_for(analysis.grant, specification)

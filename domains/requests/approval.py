@@ -81,22 +81,20 @@ def _reserve(analysis: AnalysisRequest, specification: Specification) -> str:
     )
 
 
-def repeat(analysis: AnalysisRequest, specification: Specification) -> bool:
-    """Answer with the stored bytes, at no charge, a question that this grant has paid for and seen released."""
+def repeat(analysis: AnalysisRequest, specification: Specification, **changes: Any) -> bool:
+    """Answer with the stored bytes, at no charge, a question that this grant has paid for and seen released.
+
+    The caller has asked whether the grant may be used now; the repeat key holds the grant, so nothing outside it
+    is ever looked at.
+    """
     earlier = releases.repeatable(specification.repeat_key())
     if earlier is None:
         return False
     reasons = [
         "This question was answered before within this grant; the stored answer is returned at no cost."
     ]
-    move(
-        analysis,
-        Status.APPROVED,
-        submitted_at=timezone.now(),
-        decided_at=timezone.now(),
-        status_code="repeat",
-        reasons=reasons,
-    )
+    changes = {"decided_at": timezone.now(), "status_code": "repeat", "reasons": reasons} | changes
+    move(analysis, Status.APPROVED, **changes)
     record(Event.REQUEST_REPEATED, by="system", on=analysis, charge=earlier.charge_id, sha256=earlier.sha256)
     releases.release_repeat(analysis, earlier)
     return True

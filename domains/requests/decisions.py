@@ -68,6 +68,9 @@ def _approve(analysis: AnalysisRequest, revision: Revision, reason: str, by: Use
     if quorum_reached(approvals):
         require_usable(analysis.grant, analysis.author)
         specification = respecify(revision)
+        if approval.repeat(analysis, specification, decided_by=by):  # its twin was answered meanwhile
+            record(Event.REQUEST_VOTED, by=by, on=analysis, revision=revision.number, vote=Vote.APPROVE.value)
+            return
         _, verdict = verdict_for(analysis.grant, specification)
         if isinstance(verdict, Refuse):
             why = "The dataset's policy now refuses this: " + " ".join(verdict.reasons)

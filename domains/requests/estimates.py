@@ -17,7 +17,6 @@ from domains.requests.policy import Verdict
 from domains.requests.queries import verdict_for
 from domains.requests.releases import repeatable
 from domains.requests.specification import Specification, current_version, specify
-from privacy.query.plan import columns_touched, describe
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,6 @@ def _of(grant: AccessGrant, specification: Specification, author: User) -> Estim
         verdict=verdict,
         usable=grant_usable(grant, author, timezone.now()),
         is_repeat=repeatable(specification.repeat_key()) is not None,
-        in_words=tuple(describe(specification.plan)),
-        columns=tuple(columns_touched(specification.plan)),
+        in_words=specification.in_words,
+        columns=specification.columns,
     )

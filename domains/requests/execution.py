@@ -36,6 +36,7 @@ from domains.requests.lifecycle import Status
 from domains.requests.models import AnalysisRequest
 from privacy.errors import PrivacyError
 from privacy.noise import fresh_salt
+from privacy.workload.plan import is_workload
 
 log = logging.getLogger(__name__)
 PREPARE_SECONDS = 20
@@ -84,7 +85,8 @@ def _child(claim: Claim, seconds: float) -> Child:
         "memory_mb": settings.JOB_MEMORY_MB * 3 // 5,  # the database's share of the child's address space
         "threads": settings.JOB_THREADS,
     }
-    return Child("query", spec, memory_mb=settings.JOB_MEMORY_MB, seconds=seconds, lost=claim.lost)
+    entry = "workload" if is_workload(spec["plan"]) else "query"
+    return Child(entry, spec, memory_mb=settings.JOB_MEMORY_MB, seconds=seconds, lost=claim.lost)
 
 
 def _analysis(claim: Claim) -> AnalysisRequest:

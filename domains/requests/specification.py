@@ -13,8 +13,11 @@ from domains.errors import InvalidInput
 from domains.projects.models import AccessGrant
 from privacy.loss import DELTA_UNIT, Loss, rho_of
 from privacy.query.parse import parse
-from privacy.query.plan import Plan
+from privacy.query.plan import Plan, columns_touched, describe
 from privacy.query.price import Pricing, price
+from privacy.workload import parse as workloads
+from privacy.workload.plan import Workload, in_words, touched
+from privacy.workload.price import price as price_workload
 
 # Names what would compute it; a change of how plans run must change this, so that old approvals do not fit.
 ENGINE = "gridhouse-query/1 opendp/0.16 duckdb"
@@ -30,7 +33,7 @@ class Specification:
     sql: str
     epsilon: Decimal
     version: DatasetVersion
-    plan: Plan
+    plan: Plan | Workload
     pricing: Pricing
     grant_id: str
 
@@ -41,6 +44,16 @@ class Specification:
     @property
     def has_unknown_keys(self) -> bool:
         return self.loss.delta > 0
+
+    @property
+    def in_words(self) -> tuple[str, ...]:
+        """Lines that say what would be computed."""
+        return tuple(in_words(self.plan) if isinstance(self.plan, Workload) else describe(self.plan))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the private columns that would be read."""
+        return touched(self.plan) if isinstance(self.plan, Workload) else columns_touched(self.plan)
 
     def job_spec(self) -> dict[str, Any]:
         """Return what a worker's child needs; public values only."""
@@ -67,7 +80,7 @@ class Specification:
                 "grant": self.grant_id,
                 "plan": self.plan.sha256(),
                 "version": self.version.pk,
-                "loss": [self.loss.rho, self.loss.delta],
+                "loss": self.loss.to_dict(),
                 "engine": ENGINE,
             }
         )
@@ -103,15 +116,15 @@ def specify(grant: AccessGrant, version: DatasetVersion, *, sql: str, epsilon: s
     amount = parse_epsilon(epsilon)
     population = grant.dataset.population
     table = version.table()
+    rho = rho_of(float(amount), population.conversion_delta)
+    size: dict[str, Any] = {"tick": grant.dataset.tick, "declared_rows": version.declared_rows}
+    if workloads.asks_workload(sql):
+        workload = workloads.parse(sql, table)
+        pricing = price_workload(workload, table, rho=rho, **size)
+        return Specification(sql.strip(), amount, version, workload, pricing, grant.pk)
     plan = parse(sql, table)
-    pricing = price(
-        plan,
-        table,
-        rho=rho_of(float(amount), population.conversion_delta),
-        delta=int(population.delta * DELTA_UNIT) // THRESHOLD_SHARE,
-        tick=grant.dataset.tick,
-        declared_rows=version.declared_rows,
-    )
+    delta = int(population.delta * DELTA_UNIT) // THRESHOLD_SHARE
+    pricing = price(plan, table, rho=rho, delta=delta, **size)
     return Specification(sql.strip(), amount, version, plan, pricing, grant.pk)
 
 

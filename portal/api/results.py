@@ -48,6 +48,13 @@ class AnswerColumnOut(serializers.Serializer[Any]):
     )
 
 
+class MarginalOut(serializers.Serializer[Any]):
+    """One table of a workload: its name, as in the rows' first column, and the columns that it has."""
+
+    name = serializers.CharField()
+    columns = serializers.ListField(child=serializers.CharField())
+
+
 class AnswerOut(serializers.Serializer[Any]):
     """Noisy figures as numbers, and beside each how far off it may be."""
 
@@ -55,6 +62,13 @@ class AnswerOut(serializers.Serializer[Any]):
     rows = serializers.SerializerMethodField(help_text="Values in the order of the columns.")
     accuracy = serializers.SerializerMethodField(help_text="± at 95 % of each value; null for keys.")
     notes = serializers.ListField(child=serializers.CharField())
+    marginals = serializers.SerializerMethodField(
+        help_text="The tables of a workload, whose rows leave other columns empty; none for other questions."
+    )
+
+    @extend_schema_field(MarginalOut(many=True))
+    def get_marginals(self, answer: Any) -> list[dict[str, Any]]:
+        return list(MarginalOut(answer.certificate.get("marginals", []), many=True).data)
 
     @extend_schema_field(
         serializers.ListField(child=serializers.ListField(child=serializers.JSONField(allow_null=True)))

@@ -12,6 +12,7 @@ from domains.requests.models import AnalysisRequest, Revision
 from portal.web import charts
 from privacy.query.answer import Answer, AnswerColumn
 from privacy.query.price import expected_error
+from privacy.workload.answer import is_of_workload, tables
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ class Grid:
     total: int
     charts: tuple[charts.BarChart, ...]
     notes: tuple[str, ...]
+    parts: tuple[tuple[str, Grid], ...] = ()  # a workload's tables by name, in place of its lines
 
 
 MOST_ROWS = 500  # lines written on a page; downloads have them all
@@ -126,7 +128,15 @@ MOST_CHARTS = 3
 
 
 def grid(answer: Answer, *, key: str) -> Grid:
-    """Lay an answer out as a table, with a chart for each of its first noisy columns; `key` names them in the page."""
+    """Lay an answer out as a table, with a chart for each of its first noisy columns; `key` names them in the page.
+
+    A workload's answer becomes one such table for each of its marginals.
+    """
+    if is_of_workload(answer):
+        named = enumerate(tables(answer))
+        parts = tuple((name, grid(part, key=f"{key}-{place}")) for place, (name, part) in named)
+        drawn_parts = tuple(chart for _, part in parts for chart in part.charts)
+        return Grid(answer.columns, (), len(answer.rows), drawn_parts[:MOST_CHARTS], answer.notes, parts)
     lines = tuple(
         tuple(_figure(answer, row, column) for column in range(len(answer.columns)))
         for row in range(min(len(answer.rows), MOST_ROWS))
