@@ -5,12 +5,22 @@ from __future__ import annotations
 from portal.manual.tables import table
 from privacy.query.reference import EXAMPLE, REFUSED, SUPPORTED, Refused
 from privacy.schema import Column
+from privacy.workload.reference import FORMS, refusal_of
+from privacy.workload.reference import REFUSED as WRONG
+from privacy.workload.reference import Refused as WrongWorkload
 
 INTRODUCTION = """# SQL
 
 One SELECT over one table. The text is parsed to a plan and never executed; the engine compiles the plan to bounded
 exact integers, adds noise, and does everything else (HAVING, ORDER BY, LIMIT, arithmetic) on noisy figures alone.
 What is not in the first table is refused with a public code, the clause, the reason and what to write instead."""
+WORKLOADS = """## Many tables in one charge
+
+A **workload** counts rows by several sets of columns and is paid for by one charge. Write it as `GROUPING SETS`, or as
+JSON with `marginals` and, if wanted, `where` (a condition in SQL), `bins` (public cut points: `{"age": [40, 65]}`),
+`weights` (shares of the loss) and `rows_per_unit`. All tables together have at most 100,000 cells, and every column
+needs public values. At most `rows_per_unit` rows of each privacy unit are counted, the same ones in every table; left
+out, it is the declared bound on rows in one group. What is refused beside the codes above:"""
 TABLE = """## The example table
 
 The examples read `visits`, in which one patient counts in at most {groups} groups with at most {rows} rows in each:"""
@@ -29,6 +39,9 @@ def page() -> str:
             ),
             "## What is refused",
             table(("Code", "Where", "Why", "Instead", "Example"), [_refused(one) for one in REFUSED]),
+            WORKLOADS,
+            table(("Form", "Example"), [(name, f"`{text}`") for name, text in FORMS]),
+            table(("Code", "Where", "Why", "Instead", "Example"), [_refused_workload(one) for one in WRONG]),
             TABLE.format(groups=unit.max_groups, rows=unit.max_rows),
             table(("Column", "Kind", "Public bounds or codes"), [_column(one) for one in EXAMPLE.columns]),
         ]
@@ -41,6 +54,13 @@ def _refused(one: Refused) -> tuple[str, ...]:
         raise RuntimeError(f"The example of `{one.code}` is not refused: {one.sql}")
     example = one.sql if len(one.sql) <= 90 else one.sql[:60].rstrip() + " …"
     return f"`{one.code}`", refusal.clause, refusal.message, refusal.alternative, f"`{example}`"
+
+
+def _refused_workload(one: WrongWorkload) -> tuple[str, ...]:
+    refusal = refusal_of(one)
+    if refusal is None:
+        raise RuntimeError(f"The example of `{one.code}` is not refused: {one.text}")
+    return f"`{one.code}`", refusal.clause, refusal.message, refusal.alternative, f"`{one.text}`"
 
 
 def _column(column: Column) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from domains.jobs import queries as jobs
@@ -135,7 +135,9 @@ def grid(answer: Answer, *, key: str) -> Grid:
     if is_of_workload(answer):
         named = enumerate(tables(answer))
         parts = tuple((name, grid(part, key=f"{key}-{place}")) for place, (name, part) in named)
-        drawn_parts = tuple(chart for _, part in parts for chart in part.charts)
+        drawn_parts = tuple(
+            replace(chart, title=f"{chart.title}: {name}") for name, part in parts for chart in part.charts
+        )
         return Grid(answer.columns, (), len(answer.rows), drawn_parts[:MOST_CHARTS], answer.notes, parts)
     lines = tuple(
         tuple(_figure(answer, row, column) for column in range(len(answer.columns)))

@@ -70,7 +70,11 @@ def test_the_same_workload_again_is_free_also_in_its_other_form(connect, node, m
 
 
 def test_an_estimate_says_each_tables_error_and_what_would_be_counted(connect, node):
-    query = connect("sam").dataset("support2").marginals(*SETS, epsilon="0.5", where="age > 40", weights=[4, 1, 1])
+    query = (
+        connect("sam")
+        .dataset("support2")
+        .marginals(*SETS, epsilon="0.5", where="age > 40", weights=[4, 1, 1])
+    )
     found = query.estimate()
     assert [measure["name"] for measure in found.measures] == ["sex × race", "dzgroup", "death × sex"]
     errors = [float(measure["plus_minus_95"]) for measure in found.measures]

@@ -62,7 +62,11 @@ def test_a_colleague_on_the_same_grant_gets_it_too(cast, grant, answer):
 
 @pytest.mark.parametrize(
     "change",
-    [{"epsilon": "0.11"}, {"sql": QUESTION.replace("AVG(age)", "AVG(age + 1)")}, {"sql": QUESTION + " LIMIT 1"}],
+    [
+        {"epsilon": "0.11"},
+        {"sql": QUESTION.replace("AVG(age)", "AVG(age + 1)")},
+        {"sql": QUESTION + " LIMIT 1"},
+    ],
     ids=["another loss", "another plan", "another limit"],
 )
 def test_another_question_or_another_loss_pays_anew(grant, answer, change):
@@ -118,7 +122,9 @@ def test_a_grant_that_cannot_be_used_now_returns_no_stored_bytes(cast, grant, an
     assert not analysis.releases.exists()
 
 
-@pytest.mark.parametrize("status", [ReleaseStatus.AWAITING_REVIEW, ReleaseStatus.REJECTED, ReleaseStatus.REVOKED])
+@pytest.mark.parametrize(
+    "status", [ReleaseStatus.AWAITING_REVIEW, ReleaseStatus.REJECTED, ReleaseStatus.REVOKED]
+)
 def test_an_answer_that_is_not_out_is_not_repeated(cast, grant, answer, status):
     Release.objects.filter(analysis=answer).update(status=status)
     assert not estimate(grant, sql=QUESTION, epsilon="0.1", by=cast["sam"]).is_repeat
