@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.apps import apps
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 
@@ -122,13 +123,30 @@ def missing(connection: BaseDatabaseWrapper) -> list[str]:
 
 
 def install(connection: BaseDatabaseWrapper) -> None:
-    """Create afresh each expected trigger whose table exists."""
+    """Create afresh each expected trigger whose table exists and has every column that its model has.
+
+    A table that a later migration still widens is left without: that migration, or `post_migrate`, comes back.
+    """
     tables = set(connection.introspection.table_names())
     lift(connection, tables)
+    tables -= _outdated(connection, tables)
     with connection.cursor() as cursor:
         for trigger in expected():
             if trigger.table in tables and trigger.text(connection.vendor):
                 cursor.execute(trigger.text(connection.vendor))
+
+
+def _outdated(connection: BaseDatabaseWrapper, tables: set[str]) -> set[str]:
+    """Name the tables that lack a column of their model as the code has it now."""
+    models = [model for model in apps.get_models(include_auto_created=True) if model._meta.db_table in tables]
+    found = set()
+    with connection.cursor() as cursor:
+        for model in models:
+            described = connection.introspection.get_table_description(cursor, model._meta.db_table)
+            wanted = {field.column for field in model._meta.local_concrete_fields}
+            if wanted - {column.name for column in described}:
+                found.add(model._meta.db_table)
+    return found
 
 
 def lift(connection: BaseDatabaseWrapper, tables: set[str] | None = None) -> None:

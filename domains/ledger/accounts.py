@@ -13,22 +13,36 @@ from domains.ledger.models import Account, Scope
 from domains.people.models import User
 from domains.projects.models import AccessGrant
 from privacy.errors import LossInvalid
-from privacy.loss import DELTA_UNIT, Loss, rho_of
+from privacy.loss import DELTA_UNIT, Loss, pure_of, rho_of
 
 # Everything that a label or a conversion to ε reads.
 RELATED = ("population", "dataset__population", "grant__project", "grant__dataset__population", "person")
 
 
-def limit_from_epsilon(epsilon: Decimal, population: Population) -> Loss:
+NONE = Decimal(0)  # the pure ε of whoever does not ask for any
+
+
+def limit_from_epsilon(epsilon: Decimal, population: Population, *, pure: Decimal = NONE) -> Loss:
     """Return the loss that an ε cap holds: ρ by zCDP at half the population's δ, and the other half as δ.
 
-    Both are rounded down (DECISIONS 3); raises InvalidInput for an ε outside (0, 1000].
+    `pure` is a second ε beside it, for pure losses alone. All are rounded down (DECISIONS 3); raises
+    InvalidInput for an ε outside (0, 1000] or a pure ε outside [0, 1000].
     """
     try:
         rho = rho_of(_below(Decimal(epsilon)), _below(population.delta / 2))
     except (LossInvalid, ArithmeticError) as error:
         raise InvalidInput("ε must be a number above 0 and at most 1000.", code="epsilon_invalid") from error
-    return Loss(rho, int(population.delta * DELTA_UNIT) // 2)
+    return Loss(rho, int(population.delta * DELTA_UNIT) // 2, pure_limit(pure))
+
+
+def pure_limit(epsilon: Decimal) -> int:
+    """Return a pure ε cap in ledger units, rounded down; raise InvalidInput outside [0, 1000]."""
+    try:
+        return pure_of(Decimal(epsilon), is_cost=False)
+    except (LossInvalid, ArithmeticError) as error:
+        raise InvalidInput(
+            "Pure ε must be a number from 0 to 1000; 0 means none.", code="epsilon_invalid"
+        ) from error
 
 
 def _below(value: Decimal) -> float:
@@ -37,36 +51,38 @@ def _below(value: Decimal) -> float:
     return math.nextafter(near, -math.inf) if math.isfinite(near) and Decimal(near) > value else near
 
 
-def open_population(population: Population, *, epsilon: Decimal, by: User) -> Account:
+def open_population(
+    population: Population, *, epsilon: Decimal, pure_epsilon: Decimal = NONE, by: User
+) -> Account:
     """Open the topmost account, or return the one that is open already, unchanged."""
     found = Account.objects.filter(scope=Scope.POPULATION, population=population).first()
-    limit = limit_from_epsilon(epsilon, population)
+    limit = limit_from_epsilon(epsilon, population, pure=pure_epsilon)
     return found or _open(Scope.POPULATION, limit, by=by, epsilon=str(epsilon), population=population)
 
 
-def open_dataset(dataset: Dataset, *, epsilon: Decimal, by: User) -> Account:
+def open_dataset(dataset: Dataset, *, epsilon: Decimal, pure_epsilon: Decimal = NONE, by: User) -> Account:
     """Open a dataset's account, or return the one that is open already, unchanged."""
     found = Account.objects.filter(scope=Scope.DATASET, dataset=dataset).first()
-    limit = limit_from_epsilon(epsilon, dataset.population)
+    limit = limit_from_epsilon(epsilon, dataset.population, pure=pure_epsilon)
     return found or _open(Scope.DATASET, limit, by=by, epsilon=str(epsilon), dataset=dataset)
 
 
 def open_grant(grant: AccessGrant, limit: Loss, person: Loss | None, *, epsilon: str, by: User) -> Account:
     """Open a grant's account; `person` is the cap that each person's own account starts with."""
-    extra = {"person_rho": person.rho, "person_delta": person.delta} if person else {}
+    extra = {f"person_{currency}": amount for currency, amount in person.to_dict().items()} if person else {}
     return _open(Scope.GRANT, limit, by=by, epsilon=epsilon, grant=grant, **extra)
 
 
 def _open(scope: Scope, limit: Loss, *, by: User | str, epsilon: str, **of: object) -> Account:
-    account = Account.objects.create(scope=scope, rho_limit=limit.rho, delta_limit=limit.delta, **of)
+    caps = {f"{currency}_limit": amount for currency, amount in limit.to_dict().items()}
+    account = Account.objects.create(scope=scope, **caps, **of)
     record(
         Event.ACCOUNT_OPENED,
         by=by,
         on=account,
         scope=scope.value,
         of=str(account.population_id or account.dataset_id or account.grant_id),
-        rho=limit.rho,
-        delta=limit.delta,
+        **limit.to_dict(),
         epsilon=epsilon,
         person=account.person_id,
     )
@@ -113,5 +129,5 @@ def person_cap(found: dict[Scope, Account]) -> Loss:
     """Return the cap that a person's account starts with: the grant's word for it, else the dataset's limit."""
     grant = found[Scope.GRANT]
     if grant.person_rho is not None and grant.person_delta is not None:
-        return Loss(grant.person_rho, grant.person_delta)
+        return Loss(grant.person_rho, grant.person_delta, grant.person_pure or 0)
     return found[Scope.DATASET].limit

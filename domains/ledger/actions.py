@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -28,13 +29,16 @@ def allocate(
     grant: AccessGrant,
     *,
     epsilon: Decimal,
+    pure_epsilon: Decimal = accounts.NONE,
     person_epsilon: Decimal | None = None,
+    person_pure_epsilon: Decimal | None = None,
     valid_days: int = 365,
     by: User,
 ) -> None:
     """Give a grant of an approved project its budget, within the cap that the dataset's owners set.
 
-    `person_epsilon` caps each person's own account on the dataset; without it that is the dataset's cap.
+    `pure_epsilon` stands beside ε, for losses of pure DP alone. `person_epsilon` and `person_pure_epsilon` cap
+    each person's own account on the dataset; without one, that currency's cap is the dataset's.
     Whoever allocates is never on the project (S5).
     """
     require(by, Permission.BUDGET_ALLOCATE, on=grant)
@@ -45,8 +49,9 @@ def allocate(
         raise IllegalMove("A budget is allocated once the project is approved.")
     if valid_days < 1:
         raise InvalidInput("A grant is valid for at least one day.", code="days_invalid")
-    limit = within_cap(grant, epsilon)
-    person = accounts.limit_from_epsilon(person_epsilon, grant.dataset.population) if person_epsilon else None
+    limit = accounts.limit_from_epsilon(epsilon, grant.dataset.population, pure=pure_epsilon)
+    cap = require_within_cap(grant, limit)
+    person = _person_cap(grant, cap, person_epsilon, person_pure_epsilon)
     now = timezone.now()
     move(
         grant,
@@ -61,19 +66,29 @@ def allocate(
     given |= {"epsilon": str(epsilon), "person_epsilon": str(person_epsilon or "")}
     record(Event.GRANT_ALLOCATED, by=by, on=grant, **given)
     members = [row.user for row in project.members.filter(ended_at=None).select_related("user")]
-    text = f"“{project.title}” may now ask {grant.dataset.title}, with a budget of ε = {epsilon}."
+    beside = f" and a pure ε of {pure_epsilon}" if pure_epsilon else ""
+    text = f"“{project.title}” may now ask {grant.dataset.title}, with a budget of ε = {epsilon}{beside}."
     tell(members, Event.GRANT_ALLOCATED, text, f"/projects/{project.pk}/")
 
 
-def within_cap(grant: AccessGrant, epsilon: Decimal) -> Loss:
-    """Return a grant's limit for ε; raise InvalidInput above the dataset's own cap.
+def _person_cap(
+    grant: AccessGrant, cap: Loss, epsilon: Decimal | None, pure_epsilon: Decimal | None
+) -> Loss | None:
+    """Return what each person's own account starts with, or None for the dataset's cap in every currency."""
+    if not epsilon and pure_epsilon is None:
+        return None
+    own = accounts.limit_from_epsilon(epsilon, grant.dataset.population) if epsilon else cap
+    return replace(own, pure=cap.pure if pure_epsilon is None else accounts.pure_limit(pure_epsilon))
+
+
+def require_within_cap(grant: AccessGrant, limit: Loss) -> Loss:
+    """Return the cap of a grant's dataset; raise InvalidInput where the grant's limit is above it.
 
     Grants together may promise more than the dataset holds; its cap decides when they are used.
     """
     cap = Account.objects.filter(scope=Scope.DATASET, dataset=grant.dataset).first()
     if cap is None:
         raise IllegalMove("This dataset has no budget yet: its owner publishes it first.", code="no_budget")
-    limit = accounts.limit_from_epsilon(epsilon, grant.dataset.population)
     if not limit.fits(cap.limit):
         raise InvalidInput("This is more than the dataset's own budget.", code="above_cap")
-    return limit
+    return cap.limit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 
 from django.db import transaction
@@ -14,7 +15,7 @@ from domains.audit.recorder import record
 from domains.catalog.models import Dataset
 from domains.errors import IllegalMove, InvalidInput, NotAllowed, NotFound
 from domains.ledger import accounts
-from domains.ledger.actions import within_cap
+from domains.ledger.actions import require_within_cap
 from domains.ledger.models import Account, LimitChange, LimitProposal, ProposalStatus, Scope
 from domains.people.models import User
 from domains.people.permissions import Permission, require
@@ -24,25 +25,33 @@ _CAPS = {Scope.POPULATION, Scope.DATASET}  # set by owners; the others are alloc
 
 
 @transaction.atomic(durable=True)
-def change_limit(account: str, *, epsilon: Decimal, reason: str, by: User) -> None:
+def change_limit(
+    account: str, *, epsilon: Decimal, pure_epsilon: Decimal | None = None, reason: str, by: User
+) -> None:
     """Change an account's limit to ε as one person; raising a dataset's or population's is proposed instead.
 
-    Raises IllegalMove "below_spent" when the new limit is below what is reserved and spent.
+    Without `pure_epsilon` the cap on pure losses stays as it is. Raises IllegalMove "below_spent" when the new
+    limit is below what is reserved and spent.
     """
     row = _account(account)
     _require_changer(row, by)
-    limit = _limit(row, epsilon)
+    limit = _limit(row, epsilon, pure_epsilon)
     if row.scope in _CAPS and not limit.fits(row.limit):
         raise IllegalMove("Raising this cap takes two people: propose it.", code="two_people")
     _apply(row, limit, reason=_said(reason), by=by, confirmed_by=None)
 
 
 @transaction.atomic(durable=True)
-def propose_raise(account: str, *, epsilon: Decimal, reason: str, by: User) -> str:
-    """Propose a higher cap for a dataset or population, for a reviewer of its area to confirm; return its id."""
+def propose_raise(
+    account: str, *, epsilon: Decimal, pure_epsilon: Decimal | None = None, reason: str, by: User
+) -> str:
+    """Propose a higher cap for a dataset or population, for a reviewer of its area to confirm; return its id.
+
+    Without `pure_epsilon` the cap on pure losses stays as it is.
+    """
     row = _account(account)
     _require_on_each(_datasets(row), by, Permission.CAP_PROPOSE)
-    limit = _limit(row, epsilon)
+    limit = _limit(row, epsilon, pure_epsilon)
     if row.scope not in _CAPS or limit.fits(row.limit):
         raise IllegalMove("Only raising the cap of a dataset or population is proposed; change it instead.")
     if row.proposals.filter(status=ProposalStatus.OPEN).exists():
@@ -53,18 +62,10 @@ def propose_raise(account: str, *, epsilon: Decimal, reason: str, by: User) -> s
         epsilon=epsilon,
         reason=_said(reason),
         proposed_by=by,
-        rho=limit.rho,
-        delta=limit.delta,
+        **limit.to_dict(),
     )
-    record(
-        Event.LIMIT_PROPOSED,
-        by=by,
-        on=proposal,
-        account=row.pk,
-        rho=limit.rho,
-        delta=limit.delta,
-        epsilon=str(epsilon),
-    )
+    details = {"account": row.pk, **limit.to_dict(), "epsilon": str(epsilon)}
+    record(Event.LIMIT_PROPOSED, by=by, on=proposal, **details)
     return proposal.pk
 
 
@@ -79,7 +80,7 @@ def confirm_raise(proposal: str, *, by: User) -> None:
     if row.limit_version != found.limit_version:
         raise IllegalMove("This limit changed since the proposal was made. Propose it again.", code="stale")
     _decide(found, ProposalStatus.CONFIRMED, by)
-    limit = Loss(found.rho, found.delta)
+    limit = Loss(found.rho, found.delta, found.pure)
     _apply(row, limit, reason=found.reason, by=found.proposed_by, confirmed_by=by)
 
 
@@ -140,10 +141,12 @@ def _require_changer(row: Account, by: User) -> None:
         raise NotAllowed("This is your own budget: somebody else changes it.", code="benefits")
 
 
-def _limit(row: Account, epsilon: Decimal) -> Loss:
+def _limit(row: Account, epsilon: Decimal, pure_epsilon: Decimal | None) -> Loss:
+    pure = row.pure_limit if pure_epsilon is None else accounts.pure_limit(pure_epsilon)
+    limit = replace(accounts.limit_from_epsilon(epsilon, row.counted_in), pure=pure)
     if row.grant is not None:
-        return within_cap(row.grant, epsilon)
-    return accounts.limit_from_epsilon(epsilon, row.counted_in)
+        require_within_cap(row.grant, limit)
+    return limit
 
 
 def _said(reason: str) -> str:
@@ -154,36 +157,33 @@ def _said(reason: str) -> str:
 
 def _apply(row: Account, limit: Loss, *, reason: str, by: User, confirmed_by: User | None) -> None:
     """Write the change and then the limit; refuse below what is reserved and spent."""
-    if row.rho_reserved + row.rho_spent > limit.rho or row.delta_reserved + row.delta_spent > limit.delta:
+    if not (row.reserved + row.spent).fits(limit):
         raise IllegalMove("This is below what is already reserved and spent.", code="below_spent")
     change = LimitChange.objects.create(
         account=row,
         number=row.limit_version + 1,
-        rho_before=row.rho_limit,
-        rho_after=limit.rho,
-        delta_before=row.delta_limit,
-        delta_after=limit.delta,
         reason=reason,
         changed_by=by,
         confirmed_by=confirmed_by,
+        **{f"{currency}_before": amount for currency, amount in row.limit.to_dict().items()},
+        **{f"{currency}_after": amount for currency, amount in limit.to_dict().items()},
     )
+    amounts = limit.to_dict()
     holds = Account.objects.filter(
         pk=row.pk,
         limit_version=row.limit_version,
-        rho_reserved__lte=limit.rho - F("rho_spent"),
-        delta_reserved__lte=limit.delta - F("delta_spent"),
+        **{f"{currency}_reserved__lte": n - F(f"{currency}_spent") for currency, n in amounts.items()},
     )
-    if holds.update(rho_limit=limit.rho, delta_limit=limit.delta, limit_version=change.number) != 1:
+    caps = {f"{currency}_limit": n for currency, n in amounts.items()}
+    if holds.update(**caps, limit_version=change.number) != 1:
         raise IllegalMove("This budget changed since you opened it. Look at it again before deciding.")
     record(
         Event.LIMIT_CHANGED,
         by=by,
         on=row,
         number=change.number,
-        rho_before=change.rho_before,
-        delta_before=change.delta_before,
-        rho=limit.rho,
-        delta=limit.delta,
+        **{f"{currency}_before": amount for currency, amount in row.limit.to_dict().items()},
+        **limit.to_dict(),
         reason=reason,
         confirmed_by=confirmed_by.pk if confirmed_by else "",
     )

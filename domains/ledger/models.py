@@ -1,4 +1,4 @@
-"""The ledger as rows. Integers only: rho in units of 1e-12, delta in units of 1e-18.
+"""The ledger as rows. Integers only: rho and pure ε in units of 1e-12, delta in units of 1e-18.
 
 Only this app imports these classes; others use `domains.ledger.actions` and `domains.ledger.queries`.
 Foreign keys point downward and are strings. Triggers (`triggers.py`) keep what constraints cannot say.
@@ -46,10 +46,15 @@ class Account(Model):
     delta_limit = models.BigIntegerField()
     delta_reserved = models.BigIntegerField(default=0)
     delta_spent = models.BigIntegerField(default=0)
+    # Pure ε has a cap of its own, 0 unless somebody set one, so that nothing is spent in it unasked.
+    pure_limit = models.BigIntegerField(default=0)
+    pure_reserved = models.BigIntegerField(default=0)
+    pure_spent = models.BigIntegerField(default=0)
     limit_version = models.PositiveIntegerField(default=0)  # the number of the last limit change
     # On a grant's account: the cap that a person's own account starts with; null means the dataset's.
     person_rho = models.BigIntegerField(null=True)
     person_delta = models.BigIntegerField(null=True)
+    person_pure = models.BigIntegerField(null=True)
 
     class Meta:
         ordering = ["id"]
@@ -63,8 +68,15 @@ class Account(Model):
                 name="account_delta_never_overspent",
             ),
             models.CheckConstraint(
+                condition=Q(pure_limit__gte=F("pure_reserved") + F("pure_spent")),
+                name="account_pure_never_overspent",
+            ),
+            models.CheckConstraint(
                 condition=Q(rho_reserved__gte=0, rho_spent__gte=0, delta_reserved__gte=0, delta_spent__gte=0),
                 name="account_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(pure_reserved__gte=0, pure_spent__gte=0), name="account_pure_not_negative"
             ),
             models.CheckConstraint(
                 condition=_only("population", population=True, dataset=False, grant=False, person=False)
@@ -74,8 +86,8 @@ class Account(Model):
                 name="account_scope_matches",
             ),
             models.CheckConstraint(
-                condition=Q(person_rho__isnull=True, person_delta__isnull=True)
-                | Q(scope="grant", person_rho__gte=0, person_delta__gte=0),
+                condition=Q(person_rho__isnull=True, person_delta__isnull=True, person_pure__isnull=True)
+                | Q(scope="grant", person_rho__gte=0, person_delta__gte=0, person_pure__gte=0),
                 name="account_person_cap",
             ),
             models.UniqueConstraint(
@@ -112,15 +124,15 @@ class Account(Model):
 
     @property
     def limit(self) -> Loss:
-        return Loss(self.rho_limit, self.delta_limit)
+        return Loss(self.rho_limit, self.delta_limit, self.pure_limit)
 
     @property
     def reserved(self) -> Loss:
-        return Loss(self.rho_reserved, self.delta_reserved)
+        return Loss(self.rho_reserved, self.delta_reserved, self.pure_reserved)
 
     @property
     def spent(self) -> Loss:
-        return Loss(self.rho_spent, self.delta_spent)
+        return Loss(self.rho_spent, self.delta_spent, self.pure_spent)
 
 
 class LimitChange(AppendOnly):
@@ -132,6 +144,8 @@ class LimitChange(AppendOnly):
     rho_after = models.BigIntegerField()
     delta_before = models.BigIntegerField()
     delta_after = models.BigIntegerField()
+    pure_before = models.BigIntegerField(default=0)
+    pure_after = models.BigIntegerField(default=0)
     reason = models.CharField(max_length=300)
     changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     confirmed_by = models.ForeignKey(
@@ -149,6 +163,7 @@ class LimitChange(AppendOnly):
             models.CheckConstraint(
                 condition=Q(rho_after__gte=0, delta_after__gte=0), name="limit_change_not_negative"
             ),
+            models.CheckConstraint(condition=Q(pure_after__gte=0), name="limit_change_pure_not_negative"),
             models.UniqueConstraint(fields=["account", "number"], name="limit_change_number"),
         ]
 
@@ -169,7 +184,8 @@ class LimitProposal(Model):
     limit_version = models.PositiveIntegerField()  # of the account when it was proposed
     rho = models.BigIntegerField()
     delta = models.BigIntegerField()
-    epsilon = models.DecimalField(max_digits=10, decimal_places=6)
+    pure = models.BigIntegerField(default=0)
+    epsilon = models.DecimalField(max_digits=10, decimal_places=6)  # what rho was written as
     reason = models.CharField(max_length=300)
     status = models.CharField(max_length=10, choices=ProposalStatus.choices, default=ProposalStatus.OPEN)
     proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -191,6 +207,7 @@ class LimitProposal(Model):
                 name="limit_proposal_two_people",
             ),
             models.CheckConstraint(condition=~Q(reason=""), name="limit_proposal_says_why"),
+            models.CheckConstraint(condition=Q(pure__gte=0), name="limit_proposal_pure_not_negative"),
         ]
 
     def __str__(self) -> str:
@@ -214,6 +231,7 @@ class Charge(Model):
     state = models.CharField(max_length=10, choices=ChargeState.choices, default=ChargeState.RESERVED)
     rho = models.BigIntegerField()
     delta = models.BigIntegerField()
+    pure = models.BigIntegerField(default=0)
     fence = models.PositiveIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
     certificate = models.JSONField(default=dict)  # plan, loss and mechanisms as priced; no private value
@@ -222,14 +240,19 @@ class Charge(Model):
         ordering = ["id"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(rho__gte=0, delta__gte=0) & (Q(rho__gt=0) | Q(delta__gt=0)),
+                condition=Q(rho__gte=0, delta__gte=0) & (Q(rho__gt=0) | Q(delta__gt=0) | Q(pure__gt=0)),
                 name="charge_positive",
             ),
+            models.CheckConstraint(condition=Q(pure__gte=0), name="charge_pure_not_negative"),
             models.CheckConstraint(condition=Q(state__in=ChargeState.values), name="charge_state"),
         ]
 
     def __str__(self) -> str:
         return f"charge {self.pk} {self.state}"
+
+    @property
+    def loss(self) -> Loss:
+        return Loss(self.rho, self.delta, self.pure)
 
 
 class EntryKind(models.TextChoices):
@@ -247,10 +270,13 @@ class Entry(models.Model):
     kind = models.CharField(max_length=8, choices=EntryKind.choices)
     rho = models.BigIntegerField()
     delta = models.BigIntegerField()
+    pure = models.BigIntegerField(default=0)
     rho_reserved = models.BigIntegerField()
     rho_spent = models.BigIntegerField()
     delta_reserved = models.BigIntegerField()
     delta_spent = models.BigIntegerField()
+    pure_reserved = models.BigIntegerField(default=0)
+    pure_spent = models.BigIntegerField(default=0)
     at = models.DateTimeField()
 
     class Meta:
@@ -266,6 +292,7 @@ class Entry(models.Model):
             ),
             models.CheckConstraint(condition=Q(kind__in=EntryKind.values), name="entry_kind"),
             models.CheckConstraint(condition=Q(rho__gte=0, delta__gte=0), name="entry_not_negative"),
+            models.CheckConstraint(condition=Q(pure__gte=0), name="entry_pure_not_negative"),
         ]
 
     def __str__(self) -> str:

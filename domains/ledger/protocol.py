@@ -25,9 +25,9 @@ from domains.errors import BudgetExhausted, IllegalMove, InvalidInput
 from domains.ledger.models import Account, Answer, Charge, ChargeState, Entry, EntryKind
 from domains.people.models import User
 from domains.projects.models import AccessGrant
-from privacy.loss import Loss
+from privacy.loss import CURRENCIES, Loss
 
-# One text for every refusal: it depends on (Σρ, Σδ, cap) only and names no scope.
+# One text for every refusal: it depends on (Σρ, Σδ, Σ pure ε, cap) only and names neither scope nor currency.
 EXHAUSTED = "The budget that is left does not cover this loss. Ask for less, or ask for a larger budget."
 
 
@@ -56,12 +56,11 @@ def reserve(
         repeat_key=repeat_key,
         grant=grant,
         person=person,
-        rho=loss.rho,
-        delta=loss.delta,
         certificate=certificate,
+        **loss.to_dict(),
     )
     Charge.objects.bulk_create([charge], ignore_conflicts=True)
-    holder = Charge.objects.only("id", "rho", "delta", "grant_id").get(idem=idem)
+    holder = Charge.objects.only("id", *CURRENCIES, "grant_id").get(idem=idem)
     if holder.pk != charge.pk:
         return _same(holder, charge)
     ordered = sorted(set(accounts))
@@ -74,21 +73,17 @@ def reserve(
 
 def _same(holder: Charge, asked: Charge) -> str:
     """Return the earlier charge's id; another loss or grant under one content hash is the caller's fault."""
-    if (holder.rho, holder.delta, holder.grant_id) != (asked.rho, asked.delta, asked.grant_id):
+    if (holder.loss, holder.grant_id) != (asked.loss, asked.grant_id):
         raise IllegalMove("This was reserved before with another loss or grant.", code="idem_reused")
     return holder.pk
 
 
 def _set_aside(account: str, loss: Loss) -> None:
-    fits = Account.objects.filter(
-        pk=account,
-        rho_limit__gte=F("rho_reserved") + F("rho_spent") + loss.rho,
-        delta_limit__gte=F("delta_reserved") + F("delta_spent") + loss.delta,
-    )
-    moved = fits.update(
-        rho_reserved=F("rho_reserved") + loss.rho, delta_reserved=F("delta_reserved") + loss.delta
-    )
-    if moved != 1:
+    """Reserve in every currency by one conditional UPDATE, or raise BudgetExhausted."""
+    amounts = loss.to_dict()
+    room = {f"{c}_limit__gte": F(f"{c}_reserved") + F(f"{c}_spent") + n for c, n in amounts.items()}
+    taken = {f"{c}_reserved": F(f"{c}_reserved") + n for c, n in amounts.items()}
+    if Account.objects.filter(pk=account, **room).update(**taken) != 1:
         raise BudgetExhausted(EXHAUSTED)
 
 
@@ -193,28 +188,25 @@ def _settle(charge: Charge, kind: EntryKind) -> None:
     """Take the charge out of `reserved` in each of its accounts and, on COMMIT, into `spent`."""
     ids = sorted(charge.entries.filter(kind=EntryKind.RESERVE).values_list("account_id", flat=True))
     is_spent = kind == EntryKind.COMMIT
+    amounts = charge.loss.to_dict()
+    moves = {f"{c}_reserved": F(f"{c}_reserved") - n for c, n in amounts.items()}
+    moves |= {f"{c}_spent": F(f"{c}_spent") + (n if is_spent else 0) for c, n in amounts.items()}
     for account in ids:
-        Account.objects.filter(pk=account).update(
-            rho_reserved=F("rho_reserved") - charge.rho,
-            delta_reserved=F("delta_reserved") - charge.delta,
-            rho_spent=F("rho_spent") + (charge.rho if is_spent else 0),
-            delta_spent=F("delta_spent") + (charge.delta if is_spent else 0),
-        )
+        Account.objects.filter(pk=account).update(**moves)
     _enter(charge, kind, ids)
 
 
 def _enter(charge: Charge, kind: EntryKind, accounts: list[str]) -> None:
     """Write one line per account with the balance that this transaction has just given it."""
-    balances = ("rho_reserved", "rho_spent", "delta_reserved", "delta_spent")
+    balances = [f"{currency}_{part}" for currency in CURRENCIES for part in ("reserved", "spent")]
     rows = Account.objects.filter(pk__in=accounts).order_by("id").values("id", *balances)
     Entry.objects.bulk_create(
         Entry(
             charge=charge,
             account_id=row.pop("id"),
             kind=kind,
-            rho=charge.rho,
-            delta=charge.delta,
             at=timezone.now(),
+            **charge.loss.to_dict(),
             **row,
         )
         for row in rows
@@ -222,4 +214,4 @@ def _enter(charge: Charge, kind: EntryKind, accounts: list[str]) -> None:
 
 
 def _leaf(event: Event, charge: Charge, **details: Any) -> None:
-    record(event, by="system", on=charge, rho=charge.rho, delta=charge.delta, **details)
+    record(event, by="system", on=charge, **charge.loss.to_dict(), **details)

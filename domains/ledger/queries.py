@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,17 +26,20 @@ from domains.ledger.protocol import EXHAUSTED
 from domains.people.models import User
 from domains.people.permissions import TABLE, Permission, allows
 from domains.projects.models import AccessGrant
-from privacy.loss import Loss, epsilon_of
+from privacy.loss import CURRENCIES, Loss, total_epsilon
 
 __all__ = ["EXHAUSTED", "Balance", "ChargeView", "Effect"]
 
-_epsilon = functools.lru_cache(maxsize=4096)(epsilon_of)
+_epsilon = functools.lru_cache(maxsize=4096)(total_epsilon)
 _PLENTY = 10**9  # similar questions, where a loss does not touch a currency
 
 
 @dataclass(frozen=True)
 class Balance:
-    """One account as people read it. Losses are what counts; each ε is the least that ρ implies at `delta`."""
+    """One account as people read it. Losses are what counts.
+
+    Each ε is the total: pure ε, and the least that ρ implies at `delta`.
+    """
 
     scope: str
     label: str
@@ -56,16 +60,25 @@ class Balance:
 
     @property
     def epsilon_limit(self) -> float:
-        return _epsilon(self.limit.rho, self.delta)
+        return _epsilon(self.limit, self.delta)
 
     @property
     def epsilon_used(self) -> float:
-        return _epsilon(self.used.rho, self.delta)
+        return _epsilon(self.used, self.delta)
 
     @property
     def epsilon_left(self) -> float:
         """What is left to read, so that used and left make up the limit; ε itself does not add up."""
         return max(0.0, self.epsilon_limit - self.epsilon_used)
+
+    @property
+    def has_pure(self) -> bool:
+        """Whether anything of it may be spent as pure ε; where not, nobody needs to read of it."""
+        return self.limit.pure > 0
+
+    def in_zcdp(self, loss: Loss) -> float:
+        """Return the ε of the zCDP part of a loss alone."""
+        return _epsilon(Loss(loss.rho, loss.delta), self.delta)
 
 
 @dataclass(frozen=True)
@@ -90,17 +103,30 @@ class Effect:
     @property
     def similar_left(self) -> int:
         """How many questions of this loss the account still holds, this one included."""
-        left = self.balance.left
-        pairs = ((left.rho, self.loss.rho), (left.delta, self.loss.delta))
-        return min((room // cost for room, cost in pairs if cost), default=_PLENTY)
+        return similar_left([self.balance], self.loss)
 
     @property
     def epsilon_before(self) -> float:
-        return _epsilon(self.before.rho, self.balance.delta)
+        return _epsilon(self.before, self.balance.delta)
 
     @property
     def epsilon_after(self) -> float:
-        return _epsilon(self.after.rho, self.balance.delta)
+        return _epsilon(self.after, self.balance.delta)
+
+
+def similar_left(chain: Iterable[Balance], loss: Loss) -> int:
+    """Return how many questions of this loss fit under every account of `chain`, this one included.
+
+    The least over accounts and currencies; a currency that the loss does not touch sets no bound.
+    """
+    cost = loss.to_dict()
+    rooms = (
+        getattr(balance.left, currency) // cost[currency]
+        for balance in chain
+        for currency in CURRENCIES
+        if cost[currency]
+    )
+    return min(rooms, default=_PLENTY)
 
 
 @dataclass(frozen=True)
@@ -235,8 +261,7 @@ def answered(repeat_key: str) -> list[str]:
 
 
 def _view(row: Charge) -> ChargeView:
-    loss = Loss(row.rho, row.delta)
-    return ChargeView(row.pk, row.state, loss, row.fence, row.grant_id, row.person_id, row.certificate)
+    return ChargeView(row.pk, row.state, row.loss, row.fence, row.grant_id, row.person_id, row.certificate)
 
 
 def answer(charge_id: str) -> bytes | None:

@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - every name in these statements is a constant of this file
 
 from domains.triggers import Trigger, append_only, check, guard, kept, register
+from privacy.loss import CURRENCIES
 
 ACCOUNT, CHARGE, ENTRY = "ledger_account", "ledger_charge", "ledger_entry"
 ANSWER, CHANGE, PROPOSAL = "ledger_answer", "ledger_limitchange", "ledger_limitproposal"
@@ -12,26 +13,29 @@ def _same(*columns: str) -> str:
     return " AND ".join(f"NEW.{c} IS NOT DISTINCT FROM OLD.{c}" for c in columns)
 
 
+def _each(text: str) -> str:
+    """Say `text` of every currency; {c} in it stands for the currency."""
+    return " AND ".join(text.format(c=currency) for currency in CURRENCIES)
+
+
 _IDENTITY = _same("id", "created_at", "scope", "population_id", "dataset_id", "grant_id", "person_id")
-_BALANCE = ("rho_reserved", "rho_spent", "delta_reserved", "delta_spent")
-_LIMIT = ("rho_limit", "delta_limit", "limit_version", "person_rho", "person_delta")
+_BALANCE = tuple(f"{currency}_{part}" for currency in CURRENCIES for part in ("reserved", "spent"))
+_PERSON = tuple(f"person_{currency}" for currency in CURRENCIES)
+_LIMIT = (*(f"{currency}_limit" for currency in CURRENCIES), "limit_version", *_PERSON)
 
 # Either a charge moves the balance (reserved up; or reserved down, and by no more than that spent up) …
 _BALANCE_MOVES = f"""({_same(*_LIMIT)}
-    AND ((NEW.rho_spent = OLD.rho_spent AND NEW.delta_spent = OLD.delta_spent
-            AND NEW.rho_reserved >= OLD.rho_reserved AND NEW.delta_reserved >= OLD.delta_reserved)
-        OR (NEW.rho_spent - OLD.rho_spent IN (0, OLD.rho_reserved - NEW.rho_reserved)
-            AND NEW.delta_spent - OLD.delta_spent IN (0, OLD.delta_reserved - NEW.delta_reserved)
-            AND NEW.rho_reserved <= OLD.rho_reserved AND NEW.delta_reserved <= OLD.delta_reserved)))"""
+    AND (({_each("NEW.{c}_spent = OLD.{c}_spent AND NEW.{c}_reserved >= OLD.{c}_reserved")})
+        OR ({_each("NEW.{c}_spent - OLD.{c}_spent IN (0, OLD.{c}_reserved - NEW.{c}_reserved)")}
+            AND {_each("NEW.{c}_reserved <= OLD.{c}_reserved")})))"""
 # … or an explicit change moves the limit.
-_LIMIT_MOVES = f"""({_same(*_BALANCE, "person_rho", "person_delta")}
+_LIMIT_MOVES = f"""({_same(*_BALANCE, *_PERSON)}
     AND NEW.limit_version = OLD.limit_version + 1
     AND EXISTS (SELECT 1 FROM {CHANGE} c WHERE c.account_id = NEW.id AND c.number = NEW.limit_version
-        AND c.rho_before = OLD.rho_limit AND c.rho_after = NEW.rho_limit
-        AND c.delta_before = OLD.delta_limit AND c.delta_after = NEW.delta_limit))"""
+        AND {_each("c.{c}_before = OLD.{c}_limit AND c.{c}_after = NEW.{c}_limit")}))"""
 
 _CHARGE_SAME = _same(
-    "id", "created_at", "idem", "repeat_key", "grant_id", "person_id", "rho", "delta", "certificate"
+    "id", "created_at", "idem", "repeat_key", "grant_id", "person_id", *CURRENCIES, "certificate"
 )
 _CHARGE_MOVES = f"""{_CHARGE_SAME} AND (
     (OLD.state = 'RESERVED' AND NEW.state = 'COMMITTED'
@@ -54,15 +58,15 @@ def _step(currency: str, column: str, sign: dict[str, int]) -> str:
 _RESERVED, _SPENT = {"RESERVE": 1, "COMMIT": -1, "VOID": -1}, {"RESERVE": 0, "COMMIT": 1, "VOID": 0}
 _ENTRY_ADDS_UP = " AND ".join(
     (
-        *(_step(currency, "reserved", _RESERVED) for currency in ("rho", "delta")),
-        *(_step(currency, "spent", _SPENT) for currency in ("rho", "delta")),
+        *(_step(currency, "reserved", _RESERVED) for currency in CURRENCIES),
+        *(_step(currency, "spent", _SPENT) for currency in CURRENCIES),
         f"EXISTS (SELECT 1 FROM {ACCOUNT} a WHERE a.id = NEW.account_id AND "
         + " AND ".join(f"a.{column} = NEW.{column}" for column in _BALANCE)
         + ")",
     )
 )
 _ENTRY_IS_OF_CHARGE = f"""EXISTS (SELECT 1 FROM {CHARGE} c WHERE c.id = NEW.charge_id
-        AND c.rho = NEW.rho AND c.delta = NEW.delta
+        AND {_each("c.{c} = NEW.{c}")}
         AND c.state = (CASE NEW.kind
             WHEN 'RESERVE' THEN 'RESERVED' WHEN 'COMMIT' THEN 'COMMITTED' ELSE 'VOID' END))
     AND (NEW.kind = 'RESERVE' OR EXISTS (SELECT 1 FROM {ENTRY} e
@@ -104,8 +108,7 @@ register(
         f"{ACCOUNT}_starts_empty",
         ACCOUNT,
         on="INSERT",
-        when="NEW.rho_reserved <> 0 OR NEW.rho_spent <> 0 OR NEW.delta_reserved <> 0 OR NEW.delta_spent <> 0 "
-        "OR NEW.limit_version <> 0",
+        when=" OR ".join(f"NEW.{column} <> 0" for column in (*_BALANCE, "limit_version")),
         message="an account starts with nothing reserved or spent",
     ),
     *append_only(CHANGE),
@@ -114,7 +117,7 @@ register(
         CHANGE,
         on="INSERT",
         unless=f"""NEW.confirmed_by_id IS NOT NULL
-            OR (NEW.rho_after <= NEW.rho_before AND NEW.delta_after <= NEW.delta_before)
+            OR ({_each("NEW.{c}_after <= NEW.{c}_before")})
             OR (SELECT a.scope FROM {ACCOUNT} a WHERE a.id = NEW.account_id) IN ('grant', 'person')""",
         message="raising the cap of a dataset or population takes two people",
     ),
@@ -129,8 +132,7 @@ register(
             "created_at",
             "account_id",
             "limit_version",
-            "rho",
-            "delta",
+            *CURRENCIES,
             "epsilon",
             "reason",
             "proposed_by_id",

@@ -138,7 +138,9 @@ def step(world: Any, outside: Outside, mode: str) -> None:
     if dice < 0.30:
         with transaction.atomic(durable=True):
             amount = random.randint(1, 7)
-            reserve(world, f"key-{random.randrange(KEYS)}", amount, which=random.randrange(2), delta=amount)
+            pure = random.choice((0, amount))
+            key, which = f"key-{random.randrange(KEYS)}", random.randrange(2)
+            reserve(world, key, amount, which=which, delta=amount, pure=pure)
             maybe_die(0.01)
     elif dice < 0.36:
         with transaction.atomic(durable=True):

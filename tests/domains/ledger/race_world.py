@@ -1,7 +1,7 @@
 """Many clients on one budget: python -m tests.domains.ledger.race_world MODE CLIENTS ROUNDS.
 
-Each client is a process. They reserve one unit at a time under two grants of one population, commit and answer or
-void what they find, and sign in, all on the same audit head. Prints a report as JSON.
+Each client is a process. They reserve one unit of ρ and two of pure ε at a time under two grants of one population,
+commit and answer or void what they find, and sign in, all on the same audit head. Prints a report as JSON.
 
 MODE is "sound", or "unguarded": reservations that look first and then add without a condition, which the report
 must show.
@@ -21,6 +21,7 @@ from typing import Any
 import django
 
 LIMIT = 60
+PURE_LIMIT = 2 * LIMIT - 20  # pure ε runs out first, so its cap is the one that is raced for
 LEASE = timedelta(minutes=1)
 
 
@@ -38,7 +39,7 @@ def client(world: Any, number: int, rounds: int) -> dict[str, int]:
     for turn in range(rounds):
         try:
             with transaction.atomic(durable=True):
-                reserve(world, f"{number}-{turn}", 1, which=number % 2)
+                reserve(world, f"{number}-{turn}", 1, which=number % 2, pure=2)
             seen["reserved"] += 1
         except BudgetExhausted:
             seen["refused"] += 1
@@ -79,9 +80,10 @@ def unguarded(account: str, loss: Any) -> None:
     from domains.ledger.models import Account
 
     row = Account.objects.get(pk=account)
-    if row.rho_limit < row.rho_reserved + row.rho_spent + loss.rho:
+    if not (row.reserved + row.spent + loss).fits(row.limit):
         raise BudgetExhausted("")
-    Account.objects.filter(pk=account).update(rho_reserved=F("rho_reserved") + loss.rho)
+    taken = {f"{c}_reserved": F(f"{c}_reserved") + n for c, n in loss.to_dict().items()}
+    Account.objects.filter(pk=account).update(**taken)
 
 
 def main(mode: str, clients: int, rounds: int) -> dict[str, Any]:
@@ -93,7 +95,7 @@ def main(mode: str, clients: int, rounds: int) -> dict[str, Any]:
     from tests.domains.ledger import world as worlds
 
     connections["default"].settings_dict["OPTIONS"].pop("pool", None)  # its threads do not survive a fork
-    world = worlds.build(LIMIT)
+    world = worlds.build(LIMIT, pure=PURE_LIMIT)
     connections.close_all()
     if mode == "unguarded":
         protocol._set_aside = unguarded
@@ -132,8 +134,9 @@ def report(world: Any, seen: dict[str, int]) -> dict[str, Any]:
     return {
         "seen": seen,
         "errors": {name: count for name, count in seen.items() if name.startswith("error")},
-        "limit": LIMIT,
+        "limit": PURE_LIMIT // 2,
         "held": top.rho_reserved + top.rho_spent,
+        "pure": {"limit": PURE_LIMIT, "held": top.pure_reserved + top.pure_spent},
         "spent": top.rho_spent,
         "charges": Charge.objects.count(),
         "answers": Answer.objects.count(),

@@ -31,7 +31,7 @@ def world() -> World:
     ids = {}
     for name in "rcabv":
         with transaction.atomic():
-            ids[name] = reserve(made, name, 7)
+            ids[name] = reserve(made, name, 7, pure=4)
     protocol.commit(ids["c"], lease=LEASE)
     protocol.persist(ids["a"], fence=protocol.commit(ids["a"], lease=LEASE), payload=b"the answer")
     protocol.burn(ids["b"], fence=protocol.commit(ids["b"], lease=LEASE))
@@ -43,6 +43,7 @@ def world() -> World:
         limit_version=0,
         rho=200,
         delta=100,
+        pure=100,
         epsilon=1,
         reason="r",
         proposed_by=made.people[0],
@@ -53,18 +54,18 @@ def world() -> World:
     grant = Account.objects.get(pk=made.accounts[0][2])
     LimitChange.objects.create(
         account=grant, number=1, rho_before=100, rho_after=90, delta_before=100, delta_after=100,
-        reason="lower", changed_by=made.people[0],
+        pure_before=100, pure_after=80, reason="lower", changed_by=made.people[0],
     )  # fmt: skip
-    Account.objects.filter(pk=grant.pk).update(rho_limit=90, limit_version=1)
+    Account.objects.filter(pk=grant.pk).update(rho_limit=90, pure_limit=80, limit_version=1)
     checkpoints.witness()
     assert faults() == []
     return made
 
 
 ENTRY = (
-    "INSERT INTO ledger_entry (charge_id, account_id, kind, rho, delta, rho_reserved, rho_spent, delta_reserved, "
-    "delta_spent, at) SELECT c.id, a.id, {kind}, {rho}, {delta}, {reserved}, {spent}, a.delta_reserved, a.delta_spent, "
-    "c.created_at FROM ledger_charge c, ledger_account a WHERE c.idem = {idem} AND a.scope = 'grant' AND a.rho_reserved > 0"
+    "INSERT INTO ledger_entry (charge_id, account_id, kind, rho, delta, pure, rho_reserved, rho_spent, delta_reserved, "
+    "delta_spent, pure_reserved, pure_spent, at) SELECT c.id, a.id, {kind}, {rho}, {delta}, {pure}, {reserved}, {spent}, "
+    "a.delta_reserved, a.delta_spent, a.pure_reserved, {pure_spent}, c.created_at FROM ledger_charge c, ledger_account a WHERE c.idem = {idem} AND a.scope = 'grant' AND a.rho_reserved > 0"
 )
 
 
@@ -75,14 +76,25 @@ def entry(
     delta: str = "0",
     reserved: str = "a.rho_reserved",
     spent: str = "a.rho_spent",
+    pure: str = "4",
+    pure_spent: str = "a.pure_spent",
 ) -> str:
-    return ENTRY.format(idem=idem, kind=kind, rho=rho, delta=delta, reserved=reserved, spent=spent)
+    return ENTRY.format(
+        idem=idem,
+        kind=kind,
+        rho=rho,
+        delta=delta,
+        reserved=reserved,
+        spent=spent,
+        pure=pure,
+        pure_spent=pure_spent,
+    )
 
 
 CHARGE = (
-    "INSERT INTO ledger_charge (id, created_at, idem, repeat_key, grant_id, person_id, state, rho, delta, fence, "
-    "lease_until, certificate) SELECT '{id}', created_at, '{idem}', repeat_key, grant_id, person_id, {state}, {rho}, "
-    "{delta}, {fence}, NULL, certificate FROM ledger_charge WHERE idem = 'r'"
+    "INSERT INTO ledger_charge (id, created_at, idem, repeat_key, grant_id, person_id, state, rho, delta, pure, "
+    "fence, lease_until, certificate) SELECT '{id}', created_at, '{idem}', repeat_key, grant_id, person_id, {state}, {rho}, "
+    "{delta}, {pure}, {fence}, NULL, certificate FROM ledger_charge WHERE idem = 'r'"
 )
 
 
@@ -93,8 +105,9 @@ def charge(
     delta: str = "0",
     fence: str = "0",
     id: str = "z" * 26,
+    pure: str = "0",
 ) -> str:
-    return CHARGE.format(idem=idem, state=state, rho=rho, delta=delta, fence=fence, id=id)
+    return CHARGE.format(idem=idem, state=state, rho=rho, delta=delta, fence=fence, id=id, pure=pure)
 
 
 ANSWER = (
@@ -103,9 +116,10 @@ ANSWER = (
 )
 ACCOUNT = (
     "INSERT INTO ledger_account (id, created_at, scope, population_id, dataset_id, grant_id, person_id, rho_limit, "
-    "rho_reserved, rho_spent, delta_limit, delta_reserved, delta_spent, limit_version, person_rho, person_delta) "
+    "rho_reserved, rho_spent, delta_limit, delta_reserved, delta_spent, pure_limit, pure_reserved, pure_spent, limit_version, person_rho, "
+    "person_delta, person_pure) "
     "SELECT '{id}', created_at, {scope}, {population}, {dataset}, {grant}, {person}, {rho_limit}, {rho_reserved}, "
-    "{rho_spent}, 10, 0, 0, 0, {person_rho}, {person_delta} FROM ledger_account WHERE scope = '{like}' "
+    "{rho_spent}, 10, 0, 0, {pure_limit}, {pure_reserved}, {pure_spent}, 0, {person_rho}, {person_delta}, {person_pure} FROM ledger_account WHERE scope = '{like}' "
     "ORDER BY id LIMIT 1"
 )
 
@@ -114,15 +128,15 @@ def account(like: str, **changes: str) -> str:
     values = {
         "id": "z" * 26, "scope": "scope", "population": "population_id", "dataset": "dataset_id", "grant": "grant_id",
         "person": "person_id", "rho_limit": "10", "rho_reserved": "0", "rho_spent": "0", "person_rho": "NULL",
-        "person_delta": "NULL",
+        "person_delta": "NULL", "person_pure": "NULL", "pure_limit": "10", "pure_reserved": "0", "pure_spent": "0",
     }  # fmt: skip
     return ACCOUNT.format(like=like, **values | changes)
 
 
 CHANGE = (
     "INSERT INTO ledger_limitchange (id, created_at, account_id, number, rho_before, rho_after, delta_before, "
-    "delta_after, reason, changed_by_id, confirmed_by_id) SELECT '{id}', c.created_at, {account}, {number}, 100, "
-    "{after}, 100, 100, {reason}, c.changed_by_id, {confirmed} FROM ledger_limitchange c"
+    "delta_after, pure_before, pure_after, reason, changed_by_id, confirmed_by_id) SELECT '{id}', c.created_at, "
+    "{account}, {number}, 100, {after}, 100, 100, 100, {pure_after}, {reason}, c.changed_by_id, {confirmed} FROM ledger_limitchange c"
 )
 
 
@@ -132,15 +146,22 @@ def change(
     after: str = "95",
     reason: str = "'x'",
     confirmed: str = "NULL",
+    pure_after: str = "95",
 ) -> str:
     return CHANGE.format(
-        id="z" * 26, account=account, number=number, after=after, reason=reason, confirmed=confirmed
+        id="z" * 26,
+        account=account,
+        number=number,
+        after=after,
+        reason=reason,
+        confirmed=confirmed,
+        pure_after=pure_after,
     )
 
 
 PROPOSAL = (
-    "INSERT INTO ledger_limitproposal (id, created_at, account_id, limit_version, rho, delta, epsilon, reason, status, "
-    "proposed_by_id, decided_at, decided_by_id) SELECT key, created_at, account_id, 0, 200, 100, 1, {reason}, "
+    "INSERT INTO ledger_limitproposal (id, created_at, account_id, limit_version, rho, delta, pure, epsilon, reason, "
+    "status, proposed_by_id, decided_at, decided_by_id) SELECT key, created_at, account_id, 0, 200, 100, {pure}, 1, {reason}, "
     "{status}, proposed_by_id, {at}, {by} FROM ledger_limitproposal, ({keys}) AS keys WHERE id LIKE 'p%'"
 )
 
@@ -151,15 +172,27 @@ def proposal(
     status: str = "'open'",
     at: str = "NULL",
     by: str = "NULL",
+    pure: str = "100",
 ) -> str:
-    return PROPOSAL.format(keys=keys, reason=reason, status=status, at=at, by=by)
+    return PROPOSAL.format(keys=keys, reason=reason, status=status, at=at, by=by, pure=pure)
 
 
 TOP = "(SELECT id FROM ledger_account WHERE scope = 'population')"
+A_PERSON = {
+    "scope": "'person'", "grant": "NULL", "dataset": "(SELECT MIN(id) FROM catalog_dataset)",
+    "person": "(SELECT MAX(id) FROM people_user)",
+}  # fmt: skip
 ATTACKS = {
     # accounts
     "reserve above the limit": "UPDATE ledger_account SET rho_reserved = rho_limit + 1 - rho_spent",
     "reserve δ above the limit": "UPDATE ledger_account SET delta_reserved = delta_limit + 1",
+    "reserve pure ε above the limit": "UPDATE ledger_account SET pure_reserved = pure_limit + 1 - pure_spent",
+    "a negative reserve of pure ε": "UPDATE ledger_account SET pure_reserved = -1",
+    "forget what was spent as pure ε": "UPDATE ledger_account SET pure_spent = 0 WHERE pure_spent > 0",
+    "spend as pure ε what was reserved as ρ": "UPDATE ledger_account SET rho_reserved = rho_reserved - 1, pure_spent = pure_spent + 1 WHERE rho_reserved > 0",
+    "raise a pure limit silently": "UPDATE ledger_account SET pure_limit = pure_limit + 1",
+    "a pure limit that is not the change's": "UPDATE ledger_account SET pure_limit = 81, limit_version = 1 WHERE limit_version = 1",
+    "raise a person's pure cap silently": "UPDATE ledger_account SET person_rho = 9, person_delta = 9, person_pure = 9 WHERE scope = 'grant'",
     "reserve without an entry": "UPDATE ledger_account SET rho_reserved = rho_reserved + 1",
     "a negative reserve": "UPDATE ledger_account SET rho_reserved = -1",
     "forget what was spent": "UPDATE ledger_account SET rho_spent = 0 WHERE rho_spent > 0",
@@ -168,21 +201,27 @@ ATTACKS = {
     "raise a limit under another version": "UPDATE ledger_account SET rho_limit = rho_limit + 1, limit_version = limit_version + 1",
     "a change's limit that is not the change's": "UPDATE ledger_account SET rho_limit = 91, limit_version = 1 WHERE limit_version = 1",
     "count versions without a change": "UPDATE ledger_account SET limit_version = 7",
-    "raise a person's cap silently": "UPDATE ledger_account SET person_rho = 9, person_delta = 9 WHERE scope = 'grant'",
+    "raise a person's cap silently": "UPDATE ledger_account SET person_rho = 9, person_delta = 9, person_pure = 0 WHERE scope = 'grant'",
+    "a person's cap without its pure part": account("grant", person_rho="9", person_delta="9", grant="(SELECT MAX(id) FROM projects_accessgrant)"),
+    "an account that starts with pure ε reserved": account("grant", **A_PERSON, pure_reserved="1"),
+    "an account that starts with pure ε spent": account("grant", **A_PERSON, pure_spent="1"),
+    "a negative pure limit": account("grant", **A_PERSON, pure_limit="-1"),
     "move an account to another grant": "UPDATE ledger_account SET grant_id = (SELECT MAX(id) FROM projects_accessgrant) WHERE scope = 'grant' AND limit_version = 1",
     "delete an account": "DELETE FROM ledger_account",
-    "an account that starts reserved": account("grant", scope="'person'", grant="NULL", dataset="(SELECT MIN(id) FROM catalog_dataset)", person="(SELECT MAX(id) FROM people_user)", rho_reserved="1"),
-    "an account that starts spent": account("grant", scope="'person'", grant="NULL", dataset="(SELECT MIN(id) FROM catalog_dataset)", person="(SELECT MAX(id) FROM people_user)", rho_spent="1"),
-    "a negative limit": account("grant", scope="'person'", grant="NULL", dataset="(SELECT MIN(id) FROM catalog_dataset)", person="(SELECT MAX(id) FROM people_user)", rho_limit="-1"),
+    "an account that starts reserved": account("grant", **A_PERSON, rho_reserved="1"),
+    "an account that starts spent": account("grant", **A_PERSON, rho_spent="1"),
+    "a negative limit": account("grant", **A_PERSON, rho_limit="-1"),
     "a scope without its object": account("grant", grant="NULL"),
     "a scope with another's object": account("grant", dataset="(SELECT MIN(id) FROM catalog_dataset)"),
     "a second account of a population": account("population"),
     "a second account of a dataset": account("dataset"),
     "a second account of a grant": account("grant"),
     "a second account of a person": account("person"),
-    "a person's cap on a dataset's account": account("dataset", person_rho="1", person_delta="1"),
+    "a person's cap on a dataset's account": account("dataset", person_rho="1", person_delta="1", person_pure="0"),
     # charges
     "charge less": "UPDATE ledger_charge SET rho = 1",
+    "charge less pure ε": "UPDATE ledger_charge SET pure = 1",
+    "a charge that gives pure ε back": charge(pure="-1"),
     "charge another person": "UPDATE ledger_charge SET person_id = (SELECT MAX(id) FROM people_user) WHERE idem = 'r'",
     "another key": "UPDATE ledger_charge SET idem = 'other' WHERE idem = 'r'",
     "another certificate": "UPDATE ledger_charge SET certificate = '{}'",
@@ -211,8 +250,12 @@ ATTACKS = {
     "a commit entry of a reserved charge": entry(),
     "a void entry of a reserved charge": entry(kind="'VOID'"),
     "an entry of another loss": entry(rho="8"),
+    "an entry of another pure loss": entry(pure="5"),
+    "an entry without its pure loss": entry(idem="'v'", kind="'VOID'", pure="0"),
     "a negative entry": entry(rho="-7"),
+    "a negative pure entry": entry(pure="-4"),
     "an entry of no kind": entry(kind="'GIFT'"),
+    "an entry whose pure balance is made up": entry(idem="'v'", kind="'VOID'", pure_spent="a.pure_spent - 4"),
     "an entry whose balance is made up": entry(idem="'v'", kind="'VOID'", spent="a.rho_spent - 7"),
     "edit an entry": "UPDATE ledger_entry SET rho = 0",
     "delete an entry": "DELETE FROM ledger_entry WHERE kind = 'COMMIT'",
@@ -230,10 +273,14 @@ ATTACKS = {
     "a limit change without a reason": change(reason="''"),
     "a limit change twice": change(number="1"),
     "a limit below nothing": change(after="-1"),
+    "a pure limit below nothing": change(pure_after="-1"),
     "raise a cap alone": change(account=TOP, number="1", after="200"),
+    "raise a pure cap alone": change(account=TOP, number="1", pure_after="101"),
     "confirm one's own raise": change(account=TOP, number="1", after="200", confirmed="c.changed_by_id"),
     "decide a proposal again": "UPDATE ledger_limitproposal SET status = 'open', decided_by_id = NULL, decided_at = NULL",
     "propose something else afterwards": "UPDATE ledger_limitproposal SET rho = 999",
+    "propose more pure ε afterwards": "UPDATE ledger_limitproposal SET pure = 999",
+    "a proposal of less than no pure ε": proposal(pure="-1", status="'ended'", at="created_at", by="decided_by_id"),
     "delete a proposal": "DELETE FROM ledger_limitproposal",
     "a proposal without a reason": proposal(reason="''"),
     "confirm one's own proposal": proposal(status="'confirmed'", at="created_at", by="proposed_by_id"),

@@ -50,31 +50,30 @@ class Ledger(RuleBasedStateMachine):
         target=keys,
         key=st.integers(0, 7),
         which=st.integers(0, 1),
-        rho=st.integers(1, 9),
-        delta=st.integers(0, 9),
+        loss=st.tuples(*[st.integers(0, 9)] * 3).filter(any),
     )
-    def reserve(self, key: int, which: int, rho: int, delta: int) -> str:
+    def reserve(self, key: int, which: int, loss: tuple[int, int, int]) -> str:
         idem = f"{self.tag}-{key}"
         known = self.model.get(idem)
         fits = all(
             used + amount <= LIMIT
-            for currency, amount in enumerate((rho, delta))
+            for currency, amount in enumerate(loss)
             for used in self.used(which, currency)
         )
         try:
             with transaction.atomic():
-                made = worlds.reserve(self.world, idem, rho, which=which, delta=delta)
+                made = worlds.reserve(self.world, idem, 0, which=which, loss=Loss(*loss))
         except BudgetExhausted:
             assert known is None
             assert not fits, "I10: refused although it fits"
         except IllegalMove:
             assert known is not None
-            assert (known["which"], known["loss"]) != (which, (rho, delta))
+            assert (known["which"], known["loss"]) != (which, loss)
         else:
             if known is None:
                 assert fits, "I10: reserved although it does not fit"
                 self.model[idem] = {
-                    "id": made, "which": which, "loss": (rho, delta), "state": "RESERVED", "answer": None, "draws": 0,
+                    "id": made, "which": which, "loss": loss, "state": "RESERVED", "answer": None, "draws": 0,
                     "leaves": 1, "is_over": False,
                 }  # fmt: skip
             assert made == self.model[idem]["id"]
@@ -147,7 +146,7 @@ class Ledger(RuleBasedStateMachine):
         for which, accounts in enumerate(self.world.accounts if hasattr(self, "world") else ()):
             for row in Account.objects.filter(pk__in=accounts):
                 place = 0 if row.scope == "population" else 1
-                expected = Loss(self.used(which, 0)[place], self.used(which, 1)[place])
+                expected = Loss(*(self.used(which, currency)[place] for currency in range(3)))
                 assert row.reserved + row.spent == expected
 
     def teardown(self) -> None:
@@ -190,3 +189,20 @@ def test_the_model_notices_a_ledger_that_forgets_its_cap(monkeypatch: pytest.Mon
     monkeypatch.setattr(protocol, "reserve", forgetful)
     with pytest.raises(AssertionError):
         run_machine(30, 25, (Phase.generate,))
+
+
+@pytest.mark.parametrize("currency", ["rho", "delta", "pure"])
+@pytest.mark.django_db(transaction=True)
+def test_the_model_notices_a_ledger_that_overlooks_a_currency(
+    monkeypatch: pytest.MonkeyPatch, currency: str
+) -> None:
+    """The planted fault: a charge of at most one unit of one currency, whose cap then holds nobody."""
+    honest = protocol.reserve
+
+    def blind(**values: Any) -> str:
+        amounts = values["loss"].to_dict()
+        return honest(**values | {"loss": Loss(**amounts | {currency: min(amounts[currency], 1)})})
+
+    monkeypatch.setattr(protocol, "reserve", blind)
+    with pytest.raises(AssertionError):
+        run_machine(5, 25, (Phase.generate,))

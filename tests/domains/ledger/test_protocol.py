@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -125,13 +126,18 @@ def test_the_same_key_returns_the_same_charge_and_reserves_once(world: World) ->
     with pytest.raises(IllegalMove) as refused:
         reserved(world, amount=6)
     assert refused.value.code == "idem_reused"
+    with pytest.raises(IllegalMove) as refused:
+        reserved(world, amount=5, pure=1)
+    assert refused.value.code == "idem_reused"
 
 
-@pytest.mark.parametrize(("amount", "delta"), [(16, 0), (1, 21), (21, 0)])
-def test_a_loss_that_does_not_fit_by_one_unit_reserves_nothing(world: World, amount: int, delta: int) -> None:
+@pytest.mark.parametrize(
+    "loss", [Loss(16, 0), Loss(1, 21), Loss(21, 0), Loss(1, 1, 21), Loss(0, 0, 21), Loss(16, 1, 1)]
+)
+def test_a_loss_that_does_not_fit_by_one_unit_reserves_nothing(world: World, loss: Loss) -> None:
     reserved(world, amount=5)
     with pytest.raises(BudgetExhausted):
-        reserved(world, amount=amount, delta=delta, idem="b")
+        reserved(world, loss=loss, idem="b")
     assert books(world) == {(5, 0)}
     assert Charge.objects.count() == 1
     assert faults() == []
@@ -139,8 +145,29 @@ def test_a_loss_that_does_not_fit_by_one_unit_reserves_nothing(world: World, amo
 
 def test_a_loss_that_fits_exactly_is_reserved(world: World) -> None:
     reserved(world, amount=5)
-    reserved(world, amount=15, delta=20, idem="b")
+    reserved(world, amount=15, delta=20, pure=20, idem="b")
     assert books(world) == {(20, 0)}
+    assert faults() == []
+
+
+def test_a_pure_loss_goes_the_same_way_and_touches_no_other_currency(world: World) -> None:
+    spent, void = reserved(world, loss=Loss(0, 0, 7)), reserved(world, loss=Loss(0, 0, 3), idem="b")
+    protocol.commit(spent, lease=MINUTE)
+    protocol.void(void, reason="withdrawn")
+    for row in Account.objects.filter(pk__in=world.accounts[0]):
+        assert (row.reserved, row.spent) == (Loss.zero(), Loss(0, 0, 7))
+    assert queries.charge(spent).loss == Loss(0, 0, 7)
+    leaves = [json.loads(bytes(leaf.body)) for leaf in AuditEvent.objects.filter(subject=spent)]
+    assert [leaf["details"]["pure"] for leaf in leaves] == [7, 7]
+    assert faults() == []
+
+
+def test_without_a_cap_on_pure_losses_none_is_reserved() -> None:
+    world = worlds.build(20, pure=0)
+    with pytest.raises(BudgetExhausted):
+        reserved(world, loss=Loss(0, 0, 1))
+    reserved(world, loss=Loss(20, 20))
+    assert faults() == []
 
 
 def test_the_topmost_account_binds_grants_of_different_datasets(world: World) -> None:
@@ -153,9 +180,9 @@ def test_the_topmost_account_binds_grants_of_different_datasets(world: World) ->
 def test_every_refusal_has_the_same_text_whichever_cap_refused(world: World) -> None:
     reserved(world, amount=15)
     texts = set()
-    for which, amount in ((0, 6), (1, 6), (1, 21)):
+    for which, amount, pure in ((0, 6, 0), (1, 6, 0), (1, 21, 0), (0, 1, 21)):
         with pytest.raises(BudgetExhausted) as refused:
-            reserved(world, amount=amount, idem=f"b{amount}{which}", which=which)
+            reserved(world, amount=amount, pure=pure, idem=f"b{amount}{which}", which=which)
         texts.add((refused.value.code, refused.value.message))
     assert texts == {("budget_exhausted", protocol.EXHAUSTED)}
 
@@ -205,7 +232,10 @@ def test_a_repeat_finds_the_newest_answered_charge_with_its_key(world: World) ->
 
 PLANTED = {
     "I1": "UPDATE ledger_account SET rho_limit = 4",
+    "I1 overspent": "UPDATE ledger_account SET pure_limit = 2",
     "I2": "UPDATE ledger_account SET rho_spent = rho_spent + 1",
+    "I2 an account": "UPDATE ledger_account SET pure_spent = pure_spent - 1",
+    "I2 an entry": "UPDATE ledger_charge SET pure = 2",
     "I3": "UPDATE ledger_charge SET state = 'BURNT'",
     "I4": "DELETE FROM ledger_entry WHERE kind = 'COMMIT'",
     "I5": "UPDATE ledger_charge SET state = 'VOID'",
@@ -219,7 +249,7 @@ def test_the_outside_check_sees_each_planted_fault(world: World, name: str, plan
 
     from domains import triggers
 
-    charge = reserved(world)
+    charge = reserved(world, pure=3)
     protocol.persist(charge, fence=protocol.commit(charge, lease=MINUTE), payload=b"x")
     assert faults() == []
     triggers.lift(connection)
@@ -227,7 +257,10 @@ def test_the_outside_check_sees_each_planted_fault(world: World, name: str, plan
         if connection.vendor == "sqlite":
             cursor.execute("PRAGMA ignore_check_constraints = ON")
         else:
-            cursor.execute("ALTER TABLE ledger_account DROP CONSTRAINT account_rho_never_overspent")
+            for currency in ("rho", "pure"):
+                cursor.execute(
+                    f"ALTER TABLE ledger_account DROP CONSTRAINT account_{currency}_never_overspent"
+                )
         cursor.execute(planted)
     try:
         assert any(fault.startswith(name) for fault in faults())
@@ -236,8 +269,9 @@ def test_the_outside_check_sees_each_planted_fault(world: World, name: str, plan
             if connection.vendor == "sqlite":
                 cursor.execute("PRAGMA ignore_check_constraints = OFF")
             else:
-                cursor.execute("UPDATE ledger_account SET rho_limit = 20")
-                cursor.execute(
-                    "ALTER TABLE ledger_account ADD CONSTRAINT account_rho_never_overspent "
-                    "CHECK (rho_limit >= rho_reserved + rho_spent)"
-                )
+                cursor.execute("UPDATE ledger_account SET rho_limit = 20, pure_limit = 20")
+                for currency in ("rho", "pure"):
+                    cursor.execute(
+                        f"ALTER TABLE ledger_account ADD CONSTRAINT account_{currency}_never_overspent "
+                        f"CHECK ({currency}_limit >= {currency}_reserved + {currency}_spent)"
+                    )

@@ -28,6 +28,7 @@ def assert_sound(found: dict[str, Any], rounds: int) -> None:
     assert found["answers"] == seen["answered"] == found["spent"]
     # Whoever was refused was refused because it was full: voids gave back only what others could take again.
     assert found["held"] == seen["reserved"] - seen.get("voided", 0) <= found["limit"]
+    assert found["pure"]["held"] == 2 * found["held"] <= found["pure"]["limit"]
 
 
 def test_clients_never_overspend_together(run_world: Run, sqlite_database: str) -> None:
@@ -44,7 +45,7 @@ def test_a_reservation_that_looks_before_it_adds_is_caught(run_world: Run, postg
     """The planted fault; PostgreSQL only, for SQLite lets one writer in at a time. The constraint stops it."""
     found = race(run_world, postgres_database, "unguarded", 8)
     assert any("check constraint" in name for name in found["errors"]), found["seen"]
-    assert found["held"] <= found["limit"]
+    assert found["pure"]["held"] <= found["pure"]["limit"]
 
 
 @pytest.mark.prove

@@ -31,15 +31,19 @@ class World:
     accounts: list[list[str]]
 
 
-def build(limit: int, *, delta: int | None = None) -> World:
-    """Make a world whose every account holds `limit` units of ρ, and of δ unless said otherwise."""
+def build(limit: int, *, delta: int | None = None, pure: int | None = None) -> World:
+    """Make a world whose every account holds `limit` units of ρ, and of δ and pure ε unless said otherwise."""
     tag = new_id().lower()
     people = [User.objects.create_user(f"{n}-{tag}@hospital.example", name=n) for n in ("sam", "pat")]
     area = ResearchArea.objects.create(slug=f"area-{tag}", name=f"Area {tag}")
     population = Population.objects.create(
         name=f"Patients {tag}", unit_label="one patient", created_by=people[0]
     )
-    caps = {"rho_limit": limit, "delta_limit": limit if delta is None else delta}
+    caps = {
+        "rho_limit": limit,
+        "delta_limit": limit if delta is None else delta,
+        "pure_limit": limit if pure is None else pure,
+    }
     top = Account.objects.create(scope=Scope.POPULATION, population=population, **caps)
     datasets, grants, accounts = [], [], []
     for number, person in enumerate(people):
@@ -66,7 +70,9 @@ def build(limit: int, *, delta: int | None = None) -> World:
     return World(people, population, datasets, grants, accounts)
 
 
-def reserve(world: World, idem: str, amount: int, *, which: int = 0, delta: int = 0, **changes: Any) -> str:
+def reserve(
+    world: World, idem: str, amount: int, *, which: int = 0, delta: int = 0, pure: int = 0, **changes: Any
+) -> str:
     """Reserve `amount` units of ρ under grant `which`; call it inside a transaction."""
     values: dict[str, Any] = {
         "idem": idem,
@@ -74,7 +80,7 @@ def reserve(world: World, idem: str, amount: int, *, which: int = 0, delta: int 
         "accounts": world.accounts[which],
         "grant": world.grants[which],
         "person": world.people[which],
-        "loss": Loss(amount, delta),
+        "loss": Loss(amount, delta, pure),
         "certificate": {"plan": "a" * 64},
     }
     return protocol.reserve(**values | changes)
@@ -86,14 +92,20 @@ SELECT a.id FROM ledger_account a LEFT JOIN (
         SUM(CASE kind WHEN 'RESERVE' THEN rho ELSE -rho END) AS rho_reserved,
         SUM(CASE kind WHEN 'COMMIT' THEN rho ELSE 0 END) AS rho_spent,
         SUM(CASE kind WHEN 'RESERVE' THEN delta ELSE -delta END) AS delta_reserved,
-        SUM(CASE kind WHEN 'COMMIT' THEN delta ELSE 0 END) AS delta_spent
+        SUM(CASE kind WHEN 'COMMIT' THEN delta ELSE 0 END) AS delta_spent,
+        SUM(CASE kind WHEN 'RESERVE' THEN pure ELSE -pure END) AS pure_reserved,
+        SUM(CASE kind WHEN 'COMMIT' THEN pure ELSE 0 END) AS pure_spent
     FROM ledger_entry GROUP BY account_id) f ON f.account_id = a.id
 WHERE a.rho_reserved <> COALESCE(f.rho_reserved, 0) OR a.rho_spent <> COALESCE(f.rho_spent, 0)
     OR a.delta_reserved <> COALESCE(f.delta_reserved, 0) OR a.delta_spent <> COALESCE(f.delta_spent, 0)
+    OR a.pure_reserved <> COALESCE(f.pure_reserved, 0) OR a.pure_spent <> COALESCE(f.pure_spent, 0)
 """
 _INVARIANTS = {
     "I1 overspent": """SELECT id FROM ledger_account
-        WHERE rho_spent + rho_reserved > rho_limit OR delta_spent + delta_reserved > delta_limit""",
+        WHERE rho_spent + rho_reserved > rho_limit OR delta_spent + delta_reserved > delta_limit
+            OR pure_spent + pure_reserved > pure_limit""",
+    "I2 an entry is not its charge's loss": """SELECT e.seq FROM ledger_entry e JOIN ledger_charge c
+        ON c.id = e.charge_id WHERE e.rho <> c.rho OR e.delta <> c.delta OR e.pure <> c.pure""",
     "I2 an account is not the fold of its entries": _FOLD,
     "I3 an answer without a committed charge": """SELECT a.charge_id FROM ledger_answer a
         JOIN ledger_charge c ON c.id = a.charge_id WHERE c.state <> 'COMMITTED' OR c.fence <> a.fence""",
