@@ -23,6 +23,9 @@ MOCK_DIR = Path(
 STAGING_DIR = Path(env.text("STAGING_DIR", str(HOME / "staging")))
 KEY_DIR = Path(env.text("KEY_DIR", str(HOME / "keys")))
 WITNESS_DIR = Path(env.text("WITNESS_DIR", str(HOME / "witness")))  # outside database and backups (LEDGER §1)
+CONNECTIONS_DIR = Path(
+    env.text("CONNECTIONS_DIR", str(HOME / "connections"))
+)  # one file a connection with its password: the worker's user reads it, nothing else does
 RUN_DIR = Path(env.text("RUN_DIR", str(HOME / "run")))
 
 DEBUG = env.flag("DEBUG")
@@ -259,6 +262,7 @@ SPECTACULAR_SETTINGS = {
         "GrantStatus": "domains.projects.lifecycle.GrantStatus.values",
         "RequestStatus": "domains.requests.lifecycle.Status.values",
         "UploadStatus": "domains.intake.lifecycle.UploadStatus.values",
+        "CheckStatus": "domains.intake.lifecycle.CheckStatus.values",
         "ColumnKind": "portal.api.catalog_shapes.KINDS",
         "SeatRole": "portal.api.areas.SEATS",
         "StewardRole": "portal.api.datasets.STEWARDS",

@@ -61,7 +61,15 @@ def home(tmp_path: Path, settings: Any) -> Path:
     """Give the test a node's home of its own, cheap password hashing and an empty cache; return the home."""
     home = tmp_path / "home"
     settings.HOME = home
-    for name in ("DATA_DIR", "MOCK_DIR", "STAGING_DIR", "KEY_DIR", "WITNESS_DIR", "RUN_DIR"):
+    for name in (
+        "DATA_DIR",
+        "MOCK_DIR",
+        "STAGING_DIR",
+        "KEY_DIR",
+        "WITNESS_DIR",
+        "RUN_DIR",
+        "CONNECTIONS_DIR",
+    ):
         folder = home / name.removesuffix("_DIR").lower()
         folder.mkdir(parents=True, mode=0o700)
         setattr(settings, name, folder)

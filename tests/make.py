@@ -20,7 +20,8 @@ from django.utils import timezone
 from domains.catalog import actions as catalog
 from domains.catalog.models import Dataset, DatasetVersion, Population, ResearchArea
 from domains.intake import actions as intake
-from domains.intake.models import UploadFormat
+from domains.intake import connecting
+from domains.intake.models import ConnectionCheck, UploadFormat
 from domains.jobs import actions as jobs
 from domains.jobs import queries as job_queries
 from domains.jobs import tasks
@@ -81,6 +82,19 @@ def area(slug: str = "intensive-care") -> ResearchArea:
     catalog.seat(made, person("alice"), role=Role.AREA_OWNER, by=person("ada"))
     catalog.seat(made, person("rita"), role=Role.AREA_REVIEWER, by=person("ada"))
     return made
+
+
+def connection_test(name: str = "clinic") -> ConnectionCheck:
+    """Return a test, which no worker has done yet, of a new connection of Alice's area."""
+    made = catalog.add_connection(
+        area=area(),
+        name=name,
+        host="db.hospital.example",
+        database="clinic",
+        role="gridhouse",
+        by=person("alice"),
+    )
+    return connecting.check_connection(made, by=person("alice"))
 
 
 def population(name: str = "SUPPORT2 patients") -> Population:

@@ -46,7 +46,13 @@ class Event(models.TextChoices):
     POLICY_PROPOSED = "policy.proposed", "Policy proposed"
     POLICY_ACTIVATED = "policy.activated", "Policy activated"
     POLICY_ENDED = "policy.ended", "Policy ended"
+    CONNECTION_ADDED = "connection.added", "Connection to a database added"
+    CONNECTION_EDITED = "connection.edited", "Connection to a database edited"
+    CONNECTION_RETIRED = "connection.retired", "Connection to a database retired"
     # intake and jobs
+    CONNECTION_TEST_ASKED = "connection.test_asked", "Test of a connection asked for"
+    CONNECTION_TESTED = "connection.tested", "Connection tested"
+    VERSION_PLACED = "version.placed", "Version bound to a table in place"
     UPLOAD_RECEIVED = "upload.received", "File received"
     UPLOAD_CHECKED = "upload.checked", "File checked"
     UPLOAD_CONFORM_ASKED = "upload.conform_asked", "Making of the version's file asked for"

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from domains.base import HasLifecycle, Model, paired
+from domains.catalog.connection import Connection
 from domains.catalog.lifecycle import DATASET, VERSION, DatasetStatus, VersionStatus
 from domains.people.models import User
 from domains.people.permissions import Role
@@ -207,6 +208,12 @@ class DatasetVersion(Model, HasLifecycle):
     )
     # Private: the content hash leaves the node only as an HMAC under the domain's key.
     sha256 = models.CharField(max_length=64, blank=True)
+    # In place: where the rows stay, and what the catalogue there said of them. Then `sha256` is the declaration's.
+    connection = models.ForeignKey(
+        Connection, null=True, blank=True, on_delete=models.PROTECT, related_name="versions"
+    )
+    relation = models.CharField(max_length=127, blank=True)
+    fingerprint = models.CharField(max_length=64, blank=True)
     mock_sha256 = models.CharField(max_length=64, blank=True)
     mock_origin = models.CharField(max_length=10, choices=MockOrigin.choices, blank=True)
     mock_approved_by = models.ForeignKey(
@@ -236,6 +243,11 @@ class DatasetVersion(Model, HasLifecycle):
                 | (Q(published_at__isnull=False) & Q(attested_at__isnull=False) & ~Q(sha256="")),
                 name="version_published_is_complete",
             ),
+            models.CheckConstraint(
+                condition=Q(connection__isnull=True, relation="", fingerprint="")
+                | (Q(connection__isnull=False) & ~Q(relation="") & ~Q(fingerprint="")),
+                name="version_in_place_is_complete",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -248,6 +260,11 @@ class DatasetVersion(Model, HasLifecycle):
     def is_public(self) -> bool:
         """Whether members of the node may know of it."""
         return self.status != VersionStatus.DRAFT
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether its rows stay in a database of their own, where they may change."""
+        return self.connection_id is not None
 
     def table(self) -> schema.Table:
         """Return the declared schema as the engine's value."""

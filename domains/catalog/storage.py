@@ -22,7 +22,9 @@ _CHUNK = 1 << 20
 
 
 def path_of(version: DatasetVersion) -> Path:
-    """Return the version's private file, which only a worker opens."""
+    """Return the version's private file, which only a worker opens; NotFound for rows in place, which have none."""
+    if version.is_in_place:
+        raise NotFound("This version's rows stay in place.", code="in_place")
     return _data_path(version.sha256)
 
 

@@ -8,7 +8,8 @@ VERSION, COLUMN = "catalog_datasetversion", "catalog_column"
 
 _FIXED = (
     "id", "created_at", "dataset_id", "number", "unit_column", "max_groups", "max_rows", "max_units", "declared_rows",
-    "sha256", "mock_sha256", "mock_origin", "mock_approved_by_id", "attested_at", "attested_by_id",
+    "sha256", "connection_id", "relation", "fingerprint",
+    "mock_sha256", "mock_origin", "mock_approved_by_id", "attested_at", "attested_by_id",
     "published_at", "published_by_id",
 )  # fmt: skip
 _CHANGED = " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in _FIXED)
@@ -45,6 +46,7 @@ register(
         message="a published version never changes",
     ),
     *kept(VERSION),
+    *kept("catalog_connection"),
     check(
         "catalog_column_insert_in_draft_only",
         COLUMN,

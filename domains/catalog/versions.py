@@ -26,6 +26,16 @@ from privacy.unit import PrivacyUnit
 
 MOST_NAME, MOST_DESCRIPTION = 63, 200  # characters, as PostgreSQL and our own columns hold them
 MOST_ROWS = 10**12
+# A version of which nothing was made yet: neither file nor place, nor a mock.
+UNMADE: dict[str, Any] = {
+    "sha256": "",
+    "connection": None,
+    "relation": "",
+    "fingerprint": "",
+    "mock_sha256": "",
+    "mock_origin": "",
+    "mock_approved_by": None,
+}
 _COPIED = ("unit_column", "max_groups", "max_rows", "max_units", "declared_rows")
 
 
@@ -107,10 +117,7 @@ def declare(
         "max_rows": max_rows,
         "max_units": max_units,
         "declared_rows": declared_rows,
-        "sha256": "",
-        "mock_sha256": "",
-        "mock_origin": "",
-        "mock_approved_by": None,
+        **UNMADE,
     }
     if DatasetVersion.objects.filter(pk=version.pk, status=VersionStatus.DRAFT).update(**changes) != 1:
         raise IllegalMove(

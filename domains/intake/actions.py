@@ -92,6 +92,11 @@ def conform(upload: Upload, *, by: User) -> None:
             "Make the data's file first: a mock is compared with it before anybody sees it.",
             code="data_first",
         )
+    if upload.purpose == UploadPurpose.MOCK and version.is_in_place:
+        raise IllegalMove(
+            "The mock of data in place is always made from the schema: rows that stay there cannot be compared.",
+            code="in_place",
+        )
     table = version.table()
     move(upload, UploadStatus.CONFORMING, status_code="")
     jobs.queue(

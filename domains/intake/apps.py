@@ -7,11 +7,12 @@ class IntakeConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from domains.intake import handlers, upkeep
+        from domains.intake import handlers, placing, upkeep
         from domains.jobs import handlers as registry
         from domains.jobs import sweeps
         from domains.jobs.models import JobKind
 
         registry.register(JobKind.PROFILE, handlers.check)
         registry.register(JobKind.CONFORM, handlers.conform)
+        registry.register(JobKind.CONNECTION, placing.check)
         sweeps.register(upkeep.sweep)

@@ -155,6 +155,7 @@ def _made_data(claim: Claim, upload: Upload, folder: Path) -> dict[str, Any]:
     _ask(claim, "mock", spec, payload, file_mb=1024)
     mock = storage.store_mock(folder / "mock.parquet", folder / "mock.csv")
     changes: dict[str, Any] = {"sha256": storage.store(folder / "made.parquet")}
+    changes |= {"connection": None, "relation": "", "fingerprint": ""}
     return changes | {"mock_sha256": mock, "mock_origin": MockOrigin.GENERATED, "mock_approved_by": None}
 
 

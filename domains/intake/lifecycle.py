@@ -1,4 +1,4 @@
-"""How an upload lives until it is a version or is refused."""
+"""How an upload lives until it is a version or is refused, and how a test of a connection ends."""
 
 from django.db import models
 
@@ -14,6 +14,12 @@ class UploadStatus(models.TextChoices):
     CONFORMING = "conforming"
     CONFORMED = "conformed"
     DISCARDED = "discarded"
+
+
+class CheckStatus(models.TextChoices):
+    WAITING = "waiting"
+    PASSED = "passed"
+    REFUSED = "refused"
 
 
 def _to(*states: str) -> frozenset[str]:
@@ -41,4 +47,15 @@ UPLOAD = {
     ),
     _U.CONFORMED: State("Made", Role.DATASET_OWNER, _to(_U.CONFORMING, _U.DISCARDED), "May be published."),
     _U.DISCARDED: State("Discarded", None, _to(), "Its bytes are deleted."),
+}
+
+CHECK = {
+    CheckStatus.WAITING: State(
+        "Being tested",
+        "worker",
+        _to(CheckStatus.PASSED, CheckStatus.REFUSED),
+        "A worker's child reaches the database and reads its catalogue.",
+    ),
+    CheckStatus.PASSED: State("Passed", None, _to(), "It can be used, and its role can only read."),
+    CheckStatus.REFUSED: State("Refused", None, _to(), "It cannot be used; the reason says why."),
 }

@@ -1,4 +1,4 @@
-"""Uploads on their way to becoming dataset versions."""
+"""What comes in on its way to becoming dataset versions: uploads, and tests of connections to databases."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from django.conf import settings
 from django.db import models
 
 from domains.base import HasLifecycle, Model
+from domains.catalog.connection import Connection
 from domains.catalog.models import DatasetVersion
-from domains.intake.lifecycle import UPLOAD, UploadStatus
+from domains.intake.lifecycle import CHECK, UPLOAD, CheckStatus, UploadStatus
 from domains.people.models import User
 from domains.people.permissions import Role
 
@@ -50,3 +51,31 @@ class Upload(Model, HasLifecycle):
 
     def roles_of(self, user: User) -> set[Role]:
         return self.version.roles_of(user)
+
+
+class ConnectionCheck(Model, HasLifecycle):
+    """One test of a connection, alone or of a table that a draft version's rows are to stay in."""
+
+    lifecycle = CHECK
+
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="checks")
+    version = models.ForeignKey(
+        DatasetVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="checks"
+    )
+    relation = models.CharField(max_length=127, blank=True)
+    status = models.CharField(
+        max_length=12, default=CheckStatus.WAITING, choices=[(k, s.label) for k, s in CHECK.items()]
+    )
+    status_code = models.CharField(max_length=40, blank=True)
+    # For those who manage the connection: names and types from the catalogue, never a row or a size.
+    findings = models.JSONField(default=dict, blank=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"test of {self.connection}"
+
+    def roles_of(self, user: User) -> set[Role]:
+        return self.connection.roles_of(user)

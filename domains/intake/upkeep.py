@@ -15,8 +15,8 @@ from domains.audit.recorder import record
 from domains.base import move
 from domains.errors import IllegalMove
 from domains.intake import staging
-from domains.intake.lifecycle import UploadStatus
-from domains.intake.models import Upload
+from domains.intake.lifecycle import CheckStatus, UploadStatus
+from domains.intake.models import ConnectionCheck, Upload
 from domains.jobs import queries as jobs
 
 STALE_SECONDS = 6 * 3600  # longer than any upload or job takes
@@ -29,6 +29,9 @@ def sweep(now: datetime) -> None:
     for upload in Upload.objects.filter(status__in=_GIVEN_UP)[:100]:
         if jobs.is_given_up(upload.pk):
             give_up(upload)
+    for check in ConnectionCheck.objects.filter(status=CheckStatus.WAITING)[:100]:
+        if jobs.is_given_up(check.pk):
+            _give_up_check(check)
     _clear(Path(settings.DATA_DIR) / "work")
     _clear(Path(settings.STAGING_DIR))
 
@@ -41,6 +44,16 @@ def give_up(upload: Upload) -> None:
                 move(upload, _U.CHECKING)
             move(upload, _GIVEN_UP[_U(upload.status)], status_code="no_worker_finished")
             record(Event.UPLOAD_REFUSED, by="system", on=upload, code="no_worker_finished")
+    except IllegalMove:  # somebody moved it first, which is as good
+        return
+
+
+def _give_up_check(check: ConnectionCheck) -> None:
+    """Say that no worker could finish a test."""
+    try:
+        with transaction.atomic(durable=True):
+            move(check, CheckStatus.REFUSED, status_code="no_worker_finished")
+            record(Event.CONNECTION_TESTED, by="system", on=check, code="no_worker_finished")
     except IllegalMove:  # somebody moved it first, which is as good
         return
 

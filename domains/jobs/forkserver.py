@@ -31,6 +31,7 @@ from privacy.errors import PrivacyError
 ENTRIES = {
     "query": "privacy.query.execute:prepare",
     "workload": "privacy.workload.execute:prepare",
+    "connection": "privacy.engines.probe:prepare",
     "check": "privacy.tabular.check:prepare",
     "conform": "privacy.tabular.conform:prepare",
     "compare": "privacy.tabular.compare:prepare",

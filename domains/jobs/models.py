@@ -16,6 +16,7 @@ class JobKind(models.TextChoices):
     MOCK_QUERY = "mock_query", "query on mock data"
     PROFILE = "profile", "check of an upload"
     CONFORM = "conform", "making of a dataset version"
+    CONNECTION = "connection", "test of a connection"
 
 
 class Job(Model, HasLifecycle):

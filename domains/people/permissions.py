@@ -47,6 +47,7 @@ class Permission(StrEnum):
     DATASET_FREEZE = "dataset.freeze"
     DATASET_ASSIGN = "dataset.assign"
     MOCK_APPROVE = "mock.approve"
+    CONNECTION_MANAGE = "connection.manage"
     POLICY_PROPOSE = "policy.propose"
     POLICY_ACTIVATE = "policy.activate"
     PROJECT_CREATE = "project.create"
@@ -86,6 +87,7 @@ TABLE: dict[Role, frozenset[Permission]] = {
         {
             _P.CATALOGUE_READ,
             _P.AREA_MANAGE,
+            _P.CONNECTION_MANAGE,
             _P.PROJECT_READ,
             _P.BUDGET_READ,
             _P.BUDGET_ALLOCATE,
@@ -106,7 +108,7 @@ TABLE: dict[Role, frozenset[Permission]] = {
             _P.TOKEN_MANAGE,
         }
     ),
-    Role.AREA_OWNER: frozenset({_P.DATASET_CREATE, _P.CAP_PROPOSE}),
+    Role.AREA_OWNER: frozenset({_P.DATASET_CREATE, _P.CAP_PROPOSE, _P.CONNECTION_MANAGE}),
     Role.AREA_REVIEWER: frozenset(
         {
             _P.PROJECT_READ,

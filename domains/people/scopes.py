@@ -39,6 +39,12 @@ GROUPS: tuple[ScopeGroup, ...] = (
         "Create and describe datasets, upload files, propose policies and caps",
         frozenset({_P.DATASET_CREATE, _P.DATASET_EDIT, _P.POLICY_PROPOSE, _P.CAP_PROPOSE}),
     ),
+    ScopeGroup(
+        "connections",
+        "Add, edit, test and retire connections to databases",
+        frozenset({_P.CONNECTION_MANAGE}),
+        True,
+    ),
     ScopeGroup("people_read", "Read the list of people", frozenset({_P.PEOPLE_READ})),
     ScopeGroup("audit_read", "Read and export the audit log", frozenset({_P.AUDIT_READ})),
     ScopeGroup("decide_requests", "Approve and deny requests", frozenset({_P.REQUEST_REVIEW}), True),

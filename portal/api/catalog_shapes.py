@@ -69,6 +69,9 @@ class VersionShort(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=VersionStatus.values)
     published_at = serializers.DateTimeField(allow_null=True)
     declared_rows = serializers.IntegerField(allow_null=True, help_text="The size its owner publishes.")
+    is_in_place = serializers.BooleanField(
+        help_text="Whether its rows stay in a database of their own, where they may change."
+    )
 
 
 class VersionOut(VersionShort):

@@ -24,6 +24,7 @@ MEANINGS = {
     "ALLOWED_HOSTS": "Host names under which the node may be addressed.",
     "API_RATE": "Most API calls of one person.",
     "APPROVAL_VALID_DAYS": "Days after which an approval that never ran lapses and is given back.",
+    "CONNECTIONS_DIR": "One file with a password for each connection to a database. Only the worker's user reads it.",
     "CSRF_TRUSTED_ORIGINS": "Origins, with scheme, from which forms may be posted besides the node's own.",
     "DATABASE_URL": "`sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST:PORT/NAME`.",
     "DATA_DIR": "Published versions. Only the worker's user should be able to read it; nothing serves it.",

@@ -22,6 +22,7 @@ _MENU: tuple[tuple[str, str, frozenset[Permission | Role]], ...] = (
     ("Requests", "requests", frozenset({Permission.PROJECT_CREATE, Permission.AUDIT_READ})),
     ("Review queue", "queue", frozenset({Role.OWNER, Role.REVIEWER})),
     ("Budgets", "budgets", frozenset({Permission.CATALOGUE_READ})),
+    ("Connections", "connections", frozenset({Permission.CONNECTION_MANAGE, Role.OWNER})),
     ("Audit", "audit", frozenset({Permission.AUDIT_READ})),
     ("People", "people", frozenset({Permission.PEOPLE_READ})),
 )

@@ -21,7 +21,7 @@ from domains.intake.lifecycle import UploadStatus
 from domains.intake.models import Upload, UploadPurpose
 from domains.ledger import queries as books
 from domains.people.permissions import Permission, allows, require
-from portal.web import caring, pages
+from portal.web import caring, connections, pages
 from portal.web.access import recent_sign_in
 from portal.web.dataset_forms import (
     ColumnForm,
@@ -88,6 +88,7 @@ def prepare(request: HttpRequest, slug: str) -> HttpResponse:
         "stewards": caring.stewards(row),
         "steward_form": caring.StewardForm(),
         "versions": queries.versions(row, request.user),
+        **connections.placing(draft, request.user),
     }
     return render(request, "owning/prepare.html", values)
 

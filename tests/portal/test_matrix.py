@@ -93,7 +93,10 @@ def values(world: World) -> dict[str, str]:
     analysis = make.request(make.Status.IN_REVIEW, on=grant)
     version = grant.dataset.versions.get()
     sam = world.user("sam")
+    test = make.connection_test()
     return {
+        "connections/name": test.connection.name,
+        "connections/key": test.pk,
         "requests/key": analysis.pk,
         "requests/pk": analysis.pk,
         "requests/id": analysis.pk,
