@@ -3,7 +3,7 @@
     with Child("query", spec, memory_mb=2048, seconds=30) as child:
         facts = child.prepared(20)       # nothing private was read
         ...                              # commit the charge
-        answer = child.go({"path": …, "salt": …}, timeout=10)
+        answer = child.go({"paths": …, "salt": …}, timeout=10)
 
 When the block ends the child is dead, and known to be.
 """

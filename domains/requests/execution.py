@@ -174,7 +174,7 @@ def _answer(analysis: AnalysisRequest, claim: Claim, child: Child, fence: int, s
     """
     path = str(storage.path_of(analysis.current.version))
     try:
-        payload = child.go({"path": path, "salt": fresh_salt()}, timeout=seconds)
+        payload = child.go({"paths": path, "salt": fresh_salt()}, timeout=seconds)
     except ChildFailed as failure:
         _sleep_until(claim.job.deadline)
         log.warning("a run failed after data was opened", extra={"job": claim.job.pk})
@@ -216,7 +216,7 @@ def run_mock(claim: Claim) -> None:
         with _child(claim, float(job.planned_seconds) + PREPARE_SECONDS) as child:
             child.prepared(PREPARE_SECONDS)
             jobs.to_running(claim)
-            payload = child.go({"path": path, "salt": fresh_salt()}, timeout=float(job.planned_seconds))
+            payload = child.go({"paths": path, "salt": fresh_salt()}, timeout=float(job.planned_seconds))
     except ChildFailed as failure:
         jobs.finish(claim, JobStatus.FAILED, code=failure.code)
         return

@@ -9,27 +9,28 @@ from dataclasses import dataclass
 
 from privacy.errors import QueryRejected
 from privacy.query import refuse
-from privacy.query.intervals import Typed
-from privacy.query.plan import ARITHMETIC, COMPARISONS, Expr, Plan, invalid_plan
+from privacy.query.expr import ARITHMETIC, COMPARISONS, Expr, invalid_plan
+from privacy.query.intervals import TEXT, Typed
+from privacy.query.plan import Plan
+from privacy.query.relation import Scan, within
+from privacy.query.scope import MAX_KEYS, Columns, columns_of, is_public, table_of
 from privacy.query.types import Checker, mismatch
-from privacy.schema import Column, Kind, Table
-from privacy.unit import PrivacyUnit
+from privacy.query.words import formula
+from privacy.schema import Table
 
 MAX_CELLS = 100_000
 MAX_OUTPUTS = 50
-MAX_KEYS = 8
-MAX_CODED_RANGE = 1_000
-MAX_NODES = 2_000
 
 
 @dataclass(frozen=True)
 class Key:
-    """One grouping column; `codes` are its public values, or None where they are not known beforehand.
+    """One grouping expression; `codes` are its public values, or None where they are not known beforehand.
 
-    `has_unknown` adds one group for rows where the column is missing.
+    `has_unknown` adds one group for rows where it is unknown. Days are written as ISO dates.
     """
 
-    column: Column
+    expr: Expr
+    typed: Typed
     codes: tuple[str | int | bool, ...] | None
     has_unknown: bool
 
@@ -44,35 +45,19 @@ class Key:
         return (*(self.codes or ()), *((None,) if self.has_unknown else ()))
 
 
-def key_of(column: Column) -> Key:
-    """Return how `column` can be grouped by; refuse columns that have too many or no public values."""
-    if column.kind is Kind.BOOLEAN:
-        return Key(column, (False, True), column.nullable)
-    if column.codes:
-        return Key(column, column.codes, column.nullable)
-    if column.kind is Kind.TEXT:
-        return Key(column, None, column.nullable)
-    if column.kind is Kind.INTEGER and column.lower is not None and column.upper is not None:
-        low, high = int(column.lower), int(column.upper)
-        if column.step == 1 and high - low < MAX_CODED_RANGE:
-            return Key(column, tuple(range(low, high + 1)), column.nullable)
-    raise QueryRejected(
-        "group_unbounded",
-        "GROUP BY",
-        f'"{column.name}" has no public list of values.',
-        "Group by a category, a truth value, text, or an integer with a code list or a short declared range.",
-    )
+def key_of(expr: Expr, plan: Plan, columns: Columns) -> Key:
+    """Return how `expr` can be grouped by; refuse what has too many or no public values."""
+    typed = Checker(columns, "GROUP BY").check(expr)
+    codes = typed.codes_or_range
+    if not any(node.op == "col" for node in expr.walk()) or (codes is None and typed.kind != TEXT):
+        raise refuse.group_unbounded(formula(expr, plan))
+    return Key(expr, typed, codes, typed.is_nullable)
 
 
 def keys_of(plan: Plan, table: Table) -> tuple[Key, ...]:
-    """Return the plan's grouping columns as keys."""
-    keys = []
-    for name in plan.keys:
-        column = table.find(name)
-        if column is None or column.name != name:
-            raise refuse.unknown_column(name, "GROUP BY")
-        keys.append(key_of(column))
-    return tuple(keys)
+    """Return the plan's grouping expressions as keys."""
+    columns = columns_of(plan.source, table)
+    return tuple(key_of(expr, plan, columns) for expr in plan.keys)
 
 
 def check_plan(plan: Plan, table: Table) -> None:
@@ -80,6 +65,9 @@ def check_plan(plan: Plan, table: Table) -> None:
     if plan.table != table.name:
         raise refuse.unknown_table(table.name)
     _check_size(plan)
+    columns = columns_of(plan.source, table)
+    if is_public(plan.source, table):
+        raise refuse.public_only()
     cells = 1
     for key in keys_of(plan, table):
         cells *= 1 if key.codes is None else key.size
@@ -91,12 +79,19 @@ def check_plan(plan: Plan, table: Table) -> None:
                 "Group by fewer columns, or by ones with shorter code lists.",
             )
     if plan.where is not None:
-        Checker(table, "WHERE").truth(plan.where)
+        Checker(columns, "WHERE").truth(plan.where)
+    has_unit = unit_of(plan, table) is not None
     for aggregate in plan.aggregates:
-        _check_aggregate(aggregate.fn, aggregate.arg, table)
+        _check_aggregate(aggregate.fn, aggregate.arg, columns, has_unit=has_unit)
         if aggregate.filter is not None:
-            Checker(table, "FILTER").truth(aggregate.filter)
+            Checker(columns, "FILTER").truth(aggregate.filter)
     _check_answer(plan, table)
+
+
+def unit_of(plan: Plan, table: Table) -> str | None:
+    """Return the privacy unit's column in the first private table that the plan reads; None for the row."""
+    scans = [part for part in within(plan.source) if isinstance(part, Scan) and not is_public(part, table)]
+    return table_of(scans[0].table, table).unit.column if scans else None
 
 
 def _check_size(plan: Plan) -> None:
@@ -121,15 +116,15 @@ def _check_size(plan: Plan) -> None:
         raise QueryRejected("bad_name", "SELECT", "A column's name cannot be shown.", "Choose a plain name.")
 
 
-def _check_aggregate(fn: str, arg: Expr | None, table: Table) -> None:
+def _check_aggregate(fn: str, arg: Expr | None, columns: Columns, *, has_unit: bool) -> None:
     """Refuse an aggregate whose argument it cannot take."""
     if (fn in ("sum", "mean") and arg is None) or (fn == "units" and arg is not None):
         raise invalid_plan()
-    if fn == "units" and table.unit.column is None:
+    if fn == "units" and not has_unit:
         raise invalid_plan()
     if arg is None:
         return
-    checker = Checker(table, "SELECT")
+    checker = Checker(columns, "SELECT")
     if fn == "count":
         checker.check(arg)
         return
@@ -139,12 +134,7 @@ def _check_aggregate(fn: str, arg: Expr | None, table: Table) -> None:
 def require_bounds(typed: Typed) -> None:
     """Refuse a sum or mean of what has no public bounds."""
     if typed.bounds is None:
-        raise QueryRejected(
-            "unbounded",
-            "SELECT",
-            "A sum or mean needs public bounds, and this expression has none.",
-            "Bound it yourself: LEAST(GREATEST(column, 0), 100).",
-        )
+        raise refuse.unbounded()
 
 
 def _check_answer(plan: Plan, table: Table) -> None:
@@ -174,9 +164,9 @@ def _post_kind(expr: Expr, plan: Plan, keys: tuple[Key, ...], clause: str) -> st
             raise invalid_plan()
         return "key" if expr.op == "key" else "number"
     if expr.op == "num":
-        Checker(_NO_TABLE, clause).check(expr)
+        Checker({}, clause).check(expr)
         return "number"
-    if expr.op in ("text", "bool", "null"):
+    if expr.op in ("text", "bool", "date", "null"):
         return "key"
     kinds = [_post_kind(arg, plan, keys, clause) for arg in expr.args]
     if _is_formula(expr, kinds):
@@ -210,7 +200,6 @@ def _comparable(expr: Expr, kinds: list[str]) -> bool:
         return False
     if "key" not in kinds:
         return True
-    return expr.op == "eq" and all(arg.op in ("key", "text", "num", "bool", "null") for arg in expr.args)
-
-
-_NO_TABLE = Table("answer", (Column("answer", Kind.TEXT),), PrivacyUnit(None, 1, 1), 1)
+    return expr.op == "eq" and all(
+        arg.op in ("key", "text", "num", "bool", "date", "null") for arg in expr.args
+    )

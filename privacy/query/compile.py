@@ -7,121 +7,63 @@ ordered at all. Every value that leaves the query is an exact integer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from privacy.query.check import Key
+from privacy.errors import EngineFault
+from privacy.query.cell_sql import coded_cell, open_cell
 from privacy.query.layout import Layout, Shape
-from privacy.query.plan import Plan
-from privacy.query.rows_sql import MAX_KEY, RowSql, column_sql, name_sql, text_sql
-from privacy.schema import Kind, Table
-from privacy.unit import ROW_ID
-
-SALT = "\0salt\0"  # no literal or name can hold a zero byte, so neither mark can be forged
-PATH = "\0path\0"
+from privacy.query.plan import Plan, row_expressions
+from privacy.query.relation import Scan, within
+from privacy.query.relation_sql import SALT, Source, path_mark
+from privacy.query.rows_sql import text_sql
+from privacy.schema import Table
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """The query text, with its path and salt still to be given; columns are the cell, then one per need."""
+    """The query text, with its paths and salt still to be given; columns are the cell, then one per need.
+
+    `tables` names the tables whose files are read, the main one by the name that comes first.
+    """
 
     sql: str
+    main: str
+    tables: tuple[str, ...]
 
-    def text(self, path: str, salt: int) -> str:
-        """Return the query over the file at `path`, its rows ordered by `salt`."""
-        return self.sql.replace(SALT, f"{int(salt)}::UBIGINT").replace(PATH, text_sql(path))
+    def text(self, paths: str | Mapping[str, str], salt: int) -> str:
+        """Return the query over the tables' files, rows drawn by `salt`; one path alone is the main table's."""
+        given = {self.main: paths} if isinstance(paths, str) else paths
+        if not set(self.tables) <= set(given):
+            raise EngineFault("A table's file is missing.", code="file_missing")
+        sql = self.sql.replace(SALT, f"{int(salt)}::UBIGINT")
+        for table in self.tables:
+            sql = sql.replace(path_mark(table), text_sql(given[table]))
+        return sql
 
 
 def compile_plan(plan: Plan, table: Table, facts: Layout) -> Compiled:
     """Return the query that computes every need of `facts`, by cell."""
-    writer = RowSql(table)
-    cell = _open_cell(facts.keys) if facts.has_unknown_keys else _coded_cell(facts.keys)
+    source = Source(table)
+    wanted = {node.value or "" for expr in row_expressions(plan) for node in expr.walk() if node.op == "col"}
+    raw, writer, unit, place = source.read(plan.source, wanted)
+    cell = open_cell(facts.keys, writer) if facts.has_unknown_keys else coded_cell(facts.keys, writer)
     columns = [f"{cell} AS c"]
-    unit = table.unit.column
-    conditions = [] if plan.where is None else [writer.expr(plan.where)]
-    if unit is not None:
-        columns += [f"{_unit_sql(unit, table)} AS u", f"{name_sql(ROW_ID)} AS r"]
+    has_unit = facts.shape is not Shape.DIRECT
+    if has_unit:
+        columns += [f"{unit} AS u", f"{place} AS r"]
     for index, need in enumerate(facts.needs):
         value = writer.need(need)
         if value is not None:
             columns.append(f"{value} AS m{index}")
-    source = f"SELECT {', '.join(columns)} FROM read_parquet({PATH})"
-    if conditions:
-        source += f" WHERE {conditions[0]}"
-    kept = ["c IS NOT NULL"] + (["u IS NOT NULL"] if unit is not None else [])
-    base = f"base AS (SELECT * FROM ({source}) WHERE {' AND '.join(kept)})"
-    return Compiled(
-        {Shape.DIRECT: _direct, Shape.ROWS: _rows, Shape.GROUPS: _groups}[facts.shape](base, facts)
-    )
-
-
-def _unit_sql(unit: str, table: Table) -> str:
-    """Return the privacy unit of a row, NULL where it is missing."""
-    column = table.find(unit)
-    quoted = name_sql(unit)
-    if column is None or not column.missing:
-        return quoted
-    markers = ", ".join(text_sql(marker) for marker in column.missing)
-    return f"(CASE WHEN CAST({quoted} AS VARCHAR) NOT IN ({markers}) THEN {quoted} END)"
-
-
-def _position(key: Key) -> str:
-    """Return the position of a row's value in its public list; NULL where it is not shown."""
-    column = key.column
-    value = column_sql(column)
-    codes = key.codes or ()
-    numbers = [int(code) for code in codes if not isinstance(code, str)]
-    if column.kind is Kind.BOOLEAN:
-        place = f"CASE WHEN {value} THEN 1 WHEN NOT {value} THEN 0 END"
-    elif column.kind is Kind.INTEGER and not column.codes:
-        raw = f"TRY_CAST({name_sql(column.name)} AS BIGINT)"
-        inside = f"{raw} BETWEEN {numbers[0]} AND {numbers[-1]}"
-        place = f"CASE WHEN {inside} AND {value} IS NOT NULL THEN {raw} - {numbers[0]} END"
-    elif numbers:
-        place = f"list_position([{', '.join(map(str, numbers))}], CAST({value} AS BIGINT)) - 1"
-    else:
-        listed = ", ".join(text_sql(str(code)) for code in codes)
-        place = f"list_position([{listed}], {value}) - 1"
-    return f"coalesce({place}, {len(codes)})" if key.has_unknown else f"({place})"
-
-
-def _coded_cell(keys: Sequence[Key]) -> str:
-    """Return the cell number of a row, counting through the public lists with the last key fastest."""
-    cell = "0"
-    for key in keys:
-        cell = f"({cell} * {key.size} + {_position(key)})" if cell != "0" else f"({_position(key)})"
-    return f"CAST({cell} AS BIGINT)"
-
-
-def _open_cell(keys: Sequence[Key]) -> str:
-    """Return a row's group as one text: each key as its length in bytes, a colon and its value; "-" if missing."""
-    parts = []
-    for key in keys:
-        if key.codes is not None:
-            value = f"CAST({_position(key)} AS VARCHAR)"
-        else:
-            text = column_sql(key.column)
-            value = f"(CASE WHEN length({text}) <= {MAX_KEY} THEN {text} END)"
-        written = f"strlen({value}) || ':' || {value}"
-        parts.append(f"coalesce({written}, '-')" if key.codes is None and key.has_unknown else f"({written})")
-    return " || ".join(parts)
-
-
-def open_cell_values(text: str, keys: Sequence[Key]) -> tuple[str | int | bool | None, ...]:
-    """Return the key values that `_open_cell` wrote into one text."""
-    data, place = text.encode(), 0
-    values: list[str | int | bool | None] = []
-    for key in keys:
-        if data[place : place + 1] == b"-":
-            values.append(None)
-            place += 1
-            continue
-        colon = data.index(b":", place)
-        end = colon + 1 + int(data[place:colon])
-        value = data[colon + 1 : end].decode()
-        values.append(value if key.codes is None else key.values[int(value)])
-        place = end
-    return tuple(values)
+    rows = f"SELECT {', '.join(columns)} FROM {raw}"
+    if plan.where is not None:
+        rows += f" WHERE {writer.expr(plan.where)}"
+    kept = ["c IS NOT NULL"] + (["u IS NOT NULL"] if has_unit else [])
+    base = ", ".join([*source.parts, f"base AS (SELECT * FROM ({rows}) WHERE {' AND '.join(kept)})"])
+    shapes = {Shape.DIRECT: _direct, Shape.ROWS: _rows, Shape.GROUPS: _groups}
+    scans = (part.table for part in within(plan.source) if isinstance(part, Scan))
+    return Compiled(shapes[facts.shape](base, facts), table.name, tuple(dict.fromkeys(scans)))
 
 
 def _per_row(facts: Layout) -> list[int]:

@@ -7,7 +7,7 @@ has one fixed text. DuckDB runs in this process with one readable file and its c
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +18,8 @@ from privacy.errors import EngineFault, LossExceeded, QueryRejected
 from privacy.loss import Loss
 from privacy.noise import GaussianThreshold, GaussianVector, fresh_salt
 from privacy.query.answer import Answer
-from privacy.query.compile import Compiled, compile_plan, open_cell_values
+from privacy.query.cell_sql import open_cell_values
+from privacy.query.compile import Compiled, compile_plan
 from privacy.query.layout import Layout, layout
 from privacy.query.plan import Plan
 from privacy.query.post import Group, Post
@@ -29,6 +30,7 @@ from privacy.schema import Table
 __all__ = ["Prepared", "fresh_salt", "prepare"]
 
 SPEC_KEYS = frozenset({"plan", "table", "loss", "tick", "declared_rows", "memory_mb", "threads"})
+Paths = Mapping[str, str | Path] | str | Path
 Exact = dict[int | str, tuple[int, ...]]
 
 
@@ -46,17 +48,20 @@ class Prepared:
     memory_mb: int
     threads: int
 
-    def exact(self, path: str, salt: int) -> Exact:
+    def exact(self, paths: Paths, salt: int) -> Exact:
         """Return the exact integers by cell. PRIVATE: for `run`, and for tests of the bounds.
 
-        A cell is the number of a public group, or the private group's name. Raises EngineFault.
+        `paths` gives each table's file by the table's name; one path alone is the main table's. A cell is the
+        number of a public group, or the private group's name. Raises EngineFault.
         """
-        rows = _query(self.compiled.text(str(_file(path)), salt), path, self.memory_mb, self.threads)
+        given = paths if isinstance(paths, Mapping) else {self.table.name: paths}
+        files = {name: str(_file(path)) for name, path in given.items() if name in self.compiled.tables}
+        rows = _query(self.compiled.text(files, salt), list(files.values()), self.memory_mb, self.threads)
         return {row[0]: tuple(int(value) for value in row[1:]) for row in rows}
 
-    def run(self, path: str, salt: int) -> Answer:
-        """Return the noisy answer over the Parquet file at `path`; `salt` is drawn after the charge committed."""
-        exact = self.exact(path, salt)
+    def run(self, paths: Paths, salt: int) -> Answer:
+        """Return the noisy answer over the Parquet files at `paths`; `salt` is drawn after the charge committed."""
+        exact = self.exact(paths, salt)
         groups = self._open(exact) if self.selector is not None else self._coded(exact)
         post = Post(self.plan, self.facts, self.pricing)
         rows, accuracy = post.rows(groups)
@@ -188,7 +193,7 @@ def _memory(declared_rows: int | None) -> int:
     return 512 + 200 * (declared_rows or 0) // 10**6
 
 
-def _file(path: str) -> Path:
+def _file(path: str | Path) -> Path:
     """Return the one file that may be read; refuse patterns, addresses and what is no file."""
     file = Path(path)
     if not file.is_absolute() or set(str(file)) & set("*?[]{}\0") or not file.is_file():
@@ -196,13 +201,13 @@ def _file(path: str) -> Path:
     return file
 
 
-def _query(sql: str, path: str, memory_mb: int, threads: int) -> list[tuple[Any, ...]]:
-    """Return the rows of `sql`, run by an engine that can read the file at `path` and nothing else."""
+def _query(sql: str, paths: Sequence[str], memory_mb: int, threads: int) -> list[tuple[Any, ...]]:
+    """Return the rows of `sql`, run by an engine that can read the files at `paths` and nothing else."""
     import duckdb
 
     try:
         with duckdb.connect(":memory:") as connection:
-            for setting in lockdown(path, memory_mb, threads):
+            for setting in lockdown(paths, memory_mb, threads):
                 connection.execute(setting)
             rows: list[tuple[Any, ...]] = connection.execute(sql).fetchall()
             return rows
@@ -211,8 +216,8 @@ def _query(sql: str, path: str, memory_mb: int, threads: int) -> list[tuple[Any,
         raise EngineFault("The engine could not compute this answer.") from None
 
 
-def lockdown(path: str, memory_mb: int, threads: int) -> list[str]:
-    """Return the settings that leave an engine one readable file, in the order in which it accepts them."""
+def lockdown(paths: Sequence[str], memory_mb: int, threads: int) -> list[str]:
+    """Return the settings that leave an engine these readable files, in the order in which it accepts them."""
     return [
         f"SET memory_limit = '{int(memory_mb)}MB'",
         f"SET threads = {int(threads)}",
@@ -220,7 +225,7 @@ def lockdown(path: str, memory_mb: int, threads: int) -> list[str]:
         "SET temp_directory = ''",
         "SET autoinstall_known_extensions = false",
         "SET autoload_known_extensions = false",
-        f"SET allowed_paths = [{text_sql(path)}]",
+        f"SET allowed_paths = [{', '.join(map(text_sql, paths))}]",
         "SET enable_external_access = false",
         "SET lock_configuration = true",
     ]

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from fractions import Fraction
 from math import ceil, floor, gcd, isqrt, lcm, log
 
+MAX_VALUES = 1_000  # of a range; a list of codes may be longer
+KEPT_GRID = 2**20  # steps across the range of an expression that has no grid of its own
 NUMBER, TEXT, BOOL, DATE, NULL = "number", "text", "truth value", "date", "unknown"
 
 
@@ -28,6 +31,31 @@ class Typed:
     def bounds(self) -> tuple[Fraction, Fraction] | None:
         """Return both bounds, or None where either end is open."""
         return None if self.lower is None or self.upper is None else (self.lower, self.upper)
+
+    @property
+    def codes_or_range(self) -> tuple[str | int | bool, ...] | None:
+        """Return every value there can be, in order; None where they are not public or more than MAX_VALUES.
+
+        Numbers must be whole; days are written as ISO dates.
+        """
+        if self.kind == BOOL:
+            return (False, True)
+        if self.codes:
+            return self.codes
+        if self.kind in (NULL, TEXT) or self.bounds is None:
+            return None
+        step = Fraction(1) if self.kind == DATE else self.step
+        if step is None or step.denominator != 1:
+            return None
+        low, high = (self.bounds[0] / step).__ceil__(), (self.bounds[1] / step).__floor__()
+        if high - low >= MAX_VALUES:
+            return None
+        numbers = [place * int(step) for place in range(low, high + 1)]
+        return (
+            tuple(date.fromordinal(day).isoformat() for day in numbers)
+            if self.kind == DATE
+            else tuple(numbers)
+        )
 
 
 def plus(left: Fraction | None, right: Fraction | None) -> Fraction | None:
@@ -93,3 +121,11 @@ def logarithm(low: Fraction, high: Fraction) -> Typed:
         Fraction(floor(log(low) * 10**6) - 1, 10**6),
         Fraction(ceil(log(high) * 10**6) + 1, 10**6),
     )
+
+
+def grid(width: Fraction) -> Fraction:
+    """Return a power of ten that cuts `width` into about a million steps."""
+    step = Fraction(1, 10**6)
+    while width / step > KEPT_GRID:
+        step *= 10
+    return step

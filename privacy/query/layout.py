@@ -13,14 +13,15 @@ from enum import StrEnum
 from fractions import Fraction
 
 from privacy.errors import QueryRejected
-from privacy.query.check import Key, check_plan, keys_of, require_bounds
-from privacy.query.intervals import Typed
-from privacy.query.plan import Aggregate, Expr, Plan, invalid_plan
+from privacy.query.check import Key, check_plan, keys_of, require_bounds, unit_of
+from privacy.query.expr import Aggregate, Expr, invalid_plan
+from privacy.query.intervals import Typed, grid
+from privacy.query.plan import Plan
+from privacy.query.scope import Columns, Extent, columns_of, extent
 from privacy.query.types import Checker
 from privacy.schema import Table
 
 OVERFLOW = 2**61
-KEPT_GRID = 2**20  # steps across the range of an expression that has no grid of its own
 
 
 class Shape(StrEnum):
@@ -99,8 +100,8 @@ class Layout:
 class _Builder:
     """Collects needs, sharing equal ones, and how much of the loss each deserves."""
 
-    def __init__(self, table: Table) -> None:
-        self.table = table
+    def __init__(self, columns: Columns) -> None:
+        self.columns = columns
         self.needs: list[Need] = []
         self.weights: list[int] = []
 
@@ -123,7 +124,7 @@ class _Builder:
             return Use(self.count(arg, aggregate.filter, 1))
         if arg is None:
             raise invalid_plan()
-        typed = Checker(self.table, "SELECT").number(arg)
+        typed = Checker(self.columns, "SELECT").number(arg)
         value = arg if aggregate.filter is None else _only(aggregate.filter, arg)
         if aggregate.fn == "sum":
             return Use(self.need(_sum(value, typed, is_centred=False), 1))
@@ -132,7 +133,7 @@ class _Builder:
 
     def count(self, arg: Expr | None, only: Expr | None, weight: int) -> int:
         """Return the count of rows, or of those where `arg` is known; one count serves whoever needs it."""
-        is_known = arg is None or not Checker(self.table, "SELECT").check(arg).is_nullable
+        is_known = arg is None or not Checker(self.columns, "SELECT").check(arg).is_nullable
         if is_known and only is None:
             return self.need(Need("rows"), weight)
         counted = Expr("num", value="1") if arg is None or is_known else arg
@@ -148,40 +149,35 @@ def _sum(expr: Expr, typed: Typed, *, is_centred: bool) -> Need:
     """Return the summand of `expr` on its grid, centred at the middle of its range for a mean."""
     require_bounds(typed)
     lower, upper = typed.bounds or (Fraction(0), Fraction(0))
-    step = typed.step or _grid(upper - lower)
+    step = typed.step or grid(upper - lower)
     low, high = (lower / step).__floor__(), (upper / step).__ceil__()
     return Need("sum", expr, low, high, (low + high) // 2 if is_centred else 0, step)
-
-
-def _grid(width: Fraction) -> Fraction:
-    """Return a power of ten that cuts `width` into about a million steps."""
-    step = Fraction(1, 10**6)
-    while width / step > KEPT_GRID:
-        step *= 10
-    return step
 
 
 def layout(plan: Plan, table: Table) -> Layout:
     """Return what `plan` measures on `table`; raise QueryRejected where it may not."""
     check_plan(plan, table)
     keys = keys_of(plan, table)
-    builder = _Builder(table)
+    builder = _Builder(columns_of(plan.source, table))
     uses = tuple(builder.use(aggregate) for aggregate in plan.aggregates)
-    unit = table.unit
+    unit, held = unit_of(plan, table), extent(plan.source, table)
     is_open = any(key.codes is None for key in keys)
     selector = None
     if is_open:
-        selector = builder.need(Need("rows" if unit.column is None else "units"), 1)
-    groups = _groups(keys, unit.max_groups, is_open=is_open)
+        selector = builder.need(Need("rows" if unit is None else "units"), 1)
+    groups = _groups(keys, held.groups, is_open=is_open)
+    rows = held.rows
+    if held.held is not None:  # a unit with few rows at all reaches neither bound
+        groups, rows = min(groups, held.held), min(rows, held.held)
     needs = tuple(builder.needs)
-    if unit.column is None:
+    if unit is None:
         shape = Shape.DIRECT
     elif groups == 1 and not any(need.kind == "units" for need in needs):
         shape = Shape.ROWS
     else:
         shape = Shape.GROUPS
-    result = Layout(keys, shape, groups, unit.max_rows, needs, tuple(builder.weights), uses, selector)
-    _check_overflow(result, table)
+    result = Layout(keys, shape, groups, rows, needs, tuple(builder.weights), uses, selector)
+    _check_overflow(result, held)
     return result
 
 
@@ -193,10 +189,10 @@ def _groups(keys: tuple[Key, ...], most: int, *, is_open: bool) -> int:
     return most if is_open else max(1, min(most, cells))
 
 
-def _check_overflow(result: Layout, table: Table) -> None:
+def _check_overflow(result: Layout, held: Extent) -> None:
     """Refuse sums that could leave 62 bits, from public numbers alone."""
     for need in result.needs:
-        if table.max_units * result.groups * result.rows * max(1, need.peak) >= OVERFLOW:
+        if held.units * result.groups * result.rows * max(1, need.peak) >= OVERFLOW:
             raise QueryRejected(
                 "overflow",
                 "SELECT",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from privacy.query.plan import Expr
+from privacy.query.expr import Expr
 from privacy.schema import decimal_text
 
 

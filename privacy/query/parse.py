@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
+from privacy.errors import QueryRejected
 from privacy.query import refuse
 from privacy.query.check import check_plan
 from privacy.query.normal import normal
 from privacy.query.parse_expr import Translator, identifier
 from privacy.query.parse_text import tree
 from privacy.query.plan import Aggregate, Expr, Order, Output, Plan
+from privacy.query.relation import Scan
 from privacy.schema import Table
 
 AGGREGATE_NODES = (exp.Count, exp.Sum, exp.Avg, exp.Filter, exp.CountIf)
@@ -37,13 +39,13 @@ class _Parts:
 
     table: Table
     rows: Translator
-    keys: list[str] = field(default_factory=list)
+    keys: list[Expr] = field(default_factory=list)
     aggregates: list[Aggregate] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
 
-    def key(self, name: str) -> Expr | None:
-        """Return the answer's column for key `name`, or None."""
-        return Expr("key", value=str(self.keys.index(name))) if name in self.keys else None
+    def key(self, expr: Expr) -> Expr | None:
+        """Return the answer's column for the grouping expression `expr`, or None."""
+        return Expr("key", value=str(self.keys.index(expr))) if expr in self.keys else None
 
     def aggregate(self, aggregate: Aggregate) -> Expr:
         """Return the answer's column for `aggregate`, sharing one noisy value between equal ones."""
@@ -75,6 +77,7 @@ def _plan(parsed: exp.Expression, table: Table) -> Plan:
     having, order = select.args.get("having"), select.args.get("order")
     plan = Plan(
         table=table.name,
+        source=Scan(table.name),
         where=row_filter,
         keys=tuple(parts.keys),
         outputs=tuple(parts.outputs),
@@ -123,28 +126,31 @@ def _source(select: exp.Select, table: Table) -> str:
     return str(node.this.name if alias is None else alias.name)
 
 
-def _keys(select: exp.Select, parts: _Parts) -> list[str]:
-    """Return the columns of GROUP BY, by name or by position in the SELECT list."""
+def _keys(select: exp.Select, parts: _Parts) -> list[Expr]:
+    """Return the expressions of GROUP BY, each also by its alias or its position in the SELECT list."""
     group = select.args.get("group")
     if group is None:
         return []
     if any(value for name, value in group.args.items() if name != "expressions"):
         raise refuse.group_expression()
-    keys: list[str] = []
+    aliases = {item.alias.lower(): item.this for item in select.expressions if isinstance(item, exp.Alias)}
+    keys: list[Expr] = []
     for node in group.expressions:
-        target = node
-        if isinstance(node, exp.Literal) and not node.is_string and node.name.isdigit():
-            position = int(node.name)
+        target = node.unnest()
+        if isinstance(target, exp.Literal) and not target.is_string and target.name.isdigit():
+            position = int(target.name)
             if not 1 <= position <= len(select.expressions):
                 raise refuse.group_expression()
             target = select.expressions[position - 1].unalias()
-        if isinstance(target, exp.Paren):
-            target = target.unnest()
-        if not isinstance(target, exp.Column):
+        elif isinstance(target, exp.Column) and not parts.rows.knows(target) and not target.args.get("table"):
+            target = aliases.get(identifier(target.this).lower(), target)
+        if isinstance(target, (exp.Rollup, exp.Cube, exp.GroupingSets)):
             raise refuse.group_expression()
-        name = parts.rows.column_name(target, "GROUP BY")
-        if name not in keys:
-            keys.append(name)
+        key = normal(parts.rows.expr(target, "GROUP BY"))
+        if not any(part.op == "col" for part in key.walk()):
+            raise refuse.group_expression()
+        if key not in keys:
+            keys.append(key)
     return keys
 
 
@@ -177,12 +183,22 @@ class _Post:
             named = self._named(node, clause)
             if named is not None:
                 return named
-            name = self.parts.rows.column_name(node, clause)
-            key = self.parts.key(name)
-            if key is None:
-                raise refuse.ungrouped_column(name, clause)
-            return key
-        return None
+        return self._grouped(node, clause)
+
+    def _grouped(self, node: exp.Expression, clause: str) -> Expr | None:
+        """Return the key that `node` spells out; refuse a column that is no part of one."""
+        if isinstance(node, exp.Literal) or node.find(*AGGREGATE_NODES) is not None:
+            return None
+        try:
+            expr = normal(self.parts.rows.expr(node, clause))
+        except QueryRejected:
+            if isinstance(node, exp.Column):
+                raise
+            return None
+        key = self.parts.key(expr)
+        if key is None and isinstance(node, exp.Column):
+            raise refuse.ungrouped_column(node.name, clause)
+        return key
 
     def _named(self, node: exp.Column, clause: str) -> Expr | None:
         """Return the output that HAVING or ORDER BY calls by its alias."""
@@ -208,9 +224,10 @@ class _Post:
 
     def _default_name(self, expr: Expr, index: int) -> str:
         """Return the name of an item that was given none."""
-        if expr.op == "key":
-            return self.parts.keys[int(expr.value or 0)]
         base = f"column_{index + 1}"
+        if expr.op == "key":
+            key = self.parts.keys[int(expr.value or 0)]
+            return (key.value or base) if key.op == "col" else base
         if expr.op == "agg":
             aggregate = self.parts.aggregates[int(expr.value or 0)]
             arg = aggregate.arg.value if aggregate.arg is not None and aggregate.arg.op == "col" else None

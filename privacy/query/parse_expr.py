@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from privacy.errors import QueryRejected
 from privacy.query import refuse
-from privacy.query.plan import Expr
+from privacy.query.expr import Expr
 from privacy.schema import Table
 from privacy.unit import ROW_ID
 
@@ -98,6 +98,10 @@ class Translator:
             shown = f"{identifier(qualifier)}.{name}" if qualifier is not None and wrong_table else name
             raise refuse.unknown_column(shown[:130], clause)
         return column.name
+
+    def knows(self, node: exp.Column) -> bool:
+        """Say whether a column is declared."""
+        return self.table.find(identifier(node.this)) is not None
 
     def is_unit(self, node: exp.Column) -> bool:
         """Say whether a column is the privacy unit."""

@@ -12,87 +12,42 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from privacy.errors import QueryRejected
-
-VERSION = 1
-MAX_DEPTH = 60
-MAX_NODES = 2_000
-
-# Operations on one row. `value` names the column, the literal or the digits; `args` are the operands.
-LEAVES = frozenset({"col", "num", "text", "date", "bool", "null"})
-ARITHMETIC = frozenset({"add", "sub", "mul", "div"})
-COMPARISONS = frozenset({"eq", "lt", "le"})
-FUNCTIONS = frozenset(
-    {"abs", "floor", "ceil", "round", "sqrt", "ln", "greatest", "least", "coalesce", "number"}
-    | {"year", "quarter", "month", "day", "weekday"}
+from privacy.query.expr import (
+    AGGREGATES,
+    ARITHMETIC,
+    COMPARISONS,
+    FUNCTIONS,
+    LEAVES,
+    MAX_NODES,
+    Aggregate,
+    Expr,
+    aggregate_from_json,
+    expr_from_json,
+    invalid_plan,
+    optional_expr,
+    optional_json,
 )
-OTHERS = frozenset({"neg", "and", "or", "not", "in", "like", "isnull", "case", "unit"})
-# Operations on the answer alone, after the noise: `key` and `agg` point at a column of it.
-POST_LEAVES = frozenset({"key", "agg"})
-OPERATIONS = LEAVES | ARITHMETIC | COMPARISONS | FUNCTIONS | OTHERS | POST_LEAVES
-AGGREGATES = ("count", "units", "sum", "mean")
+from privacy.query.relation import Relation, Scan, expressions, lies, relation_from_json, within
 
+__all__ = [
+    "ARITHMETIC",
+    "COMPARISONS",
+    "FUNCTIONS",
+    "LEAVES",
+    "MAX_NODES",
+    "Aggregate",
+    "Expr",
+    "Order",
+    "Output",
+    "Plan",
+    "columns_touched",
+    "describe",
+    "expr_from_json",
+    "invalid_plan",
+    "row_expressions",
+]
 
-def invalid_plan() -> QueryRejected:
-    """Return the refusal of a plan that no parser of ours wrote."""
-    return QueryRejected(
-        "invalid_plan", "plan", "This is not a plan of this version.", "Parse the query again."
-    )
-
-
-@dataclass(frozen=True)
-class Expr:
-    """One operation, its operands, and the name or literal it carries."""
-
-    op: str
-    args: tuple[Expr, ...] = ()
-    value: str | None = None
-
-    def to_json(self) -> list[Any]:
-        """Return [op, value, operands…]."""
-        return [self.op, self.value, *(arg.to_json() for arg in self.args)]
-
-    def walk(self) -> Iterator[Expr]:
-        """Yield this node and every node beneath it."""
-        yield self
-        for arg in self.args:
-            yield from arg.walk()
-
-    def sort_key(self) -> str:
-        """Return a text that orders equal trees equally."""
-        return json.dumps(self.to_json(), ensure_ascii=True)
-
-
-def expr_from_json(data: Any, depth: int = 0) -> Expr:
-    """Read what `Expr.to_json` wrote; refuse unknown operations and trees that are too deep."""
-    if depth > MAX_DEPTH or not isinstance(data, list) or len(data) < 2:
-        raise invalid_plan()
-    op, value, *args = data
-    if op not in OPERATIONS or not (value is None or isinstance(value, str)) or len(args) > MAX_NODES:
-        raise invalid_plan()
-    return Expr(op, tuple(expr_from_json(arg, depth + 1) for arg in args), value)
-
-
-def _optional(data: Any) -> Expr | None:
-    """Read an expression that may be absent."""
-    return None if data is None else expr_from_json(data)
-
-
-def _json(expr: Expr | None) -> list[Any] | None:
-    """Write an expression that may be absent."""
-    return None if expr is None else expr.to_json()
-
-
-@dataclass(frozen=True)
-class Aggregate:
-    """One aggregate over the kept rows of a group: `fn` of `arg`, over rows where `filter` holds.
-
-    count with no argument counts rows, with one counts where it is known; units counts privacy units.
-    """
-
-    fn: str
-    arg: Expr | None = None
-    filter: Expr | None = None
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -113,12 +68,16 @@ class Order:
 
 @dataclass(frozen=True)
 class Plan:
-    """One question over one table, in normal form."""
+    """One question over one source, in normal form; `table` names the dataset's main table.
+
+    `where` reads the source's columns, and so do the keys and the aggregates.
+    """
 
     table: str
     outputs: tuple[Output, ...]
     aggregates: tuple[Aggregate, ...]
-    keys: tuple[str, ...] = ()
+    source: Relation
+    keys: tuple[Expr, ...] = ()
     where: Expr | None = None
     having: Expr | None = None
     order: tuple[Order, ...] = ()
@@ -130,11 +89,12 @@ class Plan:
         return {
             "version": self.version,
             "table": self.table,
-            "keys": list(self.keys),
-            "where": _json(self.where),
-            "aggregates": [[a.fn, _json(a.arg), _json(a.filter)] for a in self.aggregates],
+            "source": self.source.to_json(),
+            "keys": [key.to_json() for key in self.keys],
+            "where": optional_json(self.where),
+            "aggregates": [aggregate.to_json() for aggregate in self.aggregates],
             "outputs": [[output.name, output.expr.to_json()] for output in self.outputs],
-            "having": _json(self.having),
+            "having": optional_json(self.having),
             "order": [[order.expr.to_json(), order.descending] for order in self.order],
             "limit": self.limit,
         }
@@ -146,13 +106,12 @@ class Plan:
             plan = cls(
                 version=data["version"],
                 table=data["table"],
-                keys=tuple(data["keys"]),
-                where=_optional(data["where"]),
-                aggregates=tuple(
-                    Aggregate(fn, _optional(arg), _optional(only)) for fn, arg, only in data["aggregates"]
-                ),
+                source=relation_from_json(data["source"]),
+                keys=tuple(expr_from_json(key) for key in data["keys"]),
+                where=optional_expr(data["where"]),
+                aggregates=tuple(aggregate_from_json(aggregate) for aggregate in data["aggregates"]),
                 outputs=tuple(Output(name, expr_from_json(expr)) for name, expr in data["outputs"]),
-                having=_optional(data["having"]),
+                having=optional_expr(data["having"]),
                 order=tuple(Order(expr_from_json(expr), down) for expr, down in data["order"]),
                 limit=data["limit"],
             )
@@ -173,7 +132,7 @@ class Plan:
 
 def _is_sane(plan: Plan) -> bool:
     """Say whether the plain fields of a plan that was read have their types."""
-    texts = (plan.table, *plan.keys, *(output.name for output in plan.outputs))
+    texts = (plan.table, *(output.name for output in plan.outputs))
     limit_ok = plan.limit is None or (type(plan.limit) is int and 1 <= plan.limit <= 10**6)
     return (
         all(isinstance(text, str) for text in texts)
@@ -185,17 +144,31 @@ def _is_sane(plan: Plan) -> bool:
 
 
 def row_expressions(plan: Plan) -> Iterator[Expr]:
-    """Yield every expression of the plan that reads private rows."""
+    """Yield every expression of the plan that reads the rows of its source."""
     if plan.where is not None:
         yield plan.where
+    yield from plan.keys
     for aggregate in plan.aggregates:
-        yield from (expr for expr in (aggregate.arg, aggregate.filter) if expr is not None)
+        yield from aggregate.parts()
 
 
 def columns_touched(plan: Plan) -> tuple[str, ...]:
-    """Return the names of every private column the plan reads, sorted."""
-    named = {node.value for expr in row_expressions(plan) for node in expr.walk() if node.op == "col"}
-    return tuple(sorted({name for name in named if name is not None} | set(plan.keys)))
+    """Return the names of every column the plan reads, sorted; another table's as "table.column"."""
+    read = [(plan.source, expr) for expr in row_expressions(plan)]
+    for relation in within(plan.source):
+        read += expressions(relation)
+    return tuple(sorted(set().union(*(_columns(expr, relation, plan.table) for relation, expr in read))))
+
+
+def _columns(expr: Expr, relation: Relation, main: str) -> set[str]:
+    """Return the declared columns that `expr` reads straight from a table beneath joins."""
+    found = set()
+    for node in expr.walk():
+        if node.op == "col":
+            place, name = lies(relation, node.value or "")
+            if isinstance(place, Scan):
+                found.add(name if place.table == main else f"{place.table}.{name}")
+    return found
 
 
 def describe(plan: Plan) -> list[str]:

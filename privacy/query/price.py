@@ -18,6 +18,7 @@ from privacy.loss import DELTA_UNIT, RHO_UNIT, Loss
 from privacy.query.layout import OVERFLOW, Layout, Need, Use, layout
 from privacy.query.plan import Plan
 from privacy.query.scales import accuracy, threshold
+from privacy.query.scope import extent, work
 from privacy.schema import Table, decimal_text
 
 MAX_RHO = 1_000 * RHO_UNIT
@@ -114,7 +115,7 @@ def price(
     used_delta = delta if facts.has_unknown_keys else 0
     measures = tuple(_measure(facts, index, share, used_delta) for index, share in enumerate(shares))
     outputs = tuple(_output(plan, facts, measures, index) for index in range(len(plan.outputs)))
-    deadline = _deadline(facts, table, tick, declared_rows)
+    deadline = _deadline(plan, facts, table, tick, declared_rows)
     return Pricing(Loss(sum(shares), used_delta), measures, outputs, deadline, facts.cells)
 
 
@@ -219,7 +220,7 @@ def expected_error(pricing: Pricing, n: int) -> dict[str, Decimal | None]:
     return errors
 
 
-def _deadline(facts: Layout, table: Table, tick: Decimal, declared_rows: int | None) -> Decimal:
+def _deadline(plan: Plan, facts: Layout, table: Table, tick: Decimal, declared_rows: int | None) -> Decimal:
     """Return the seconds after which the answer is published, whatever the rows hold; a multiple of `tick`.
 
     Several times what the work takes on two cores: an over-run burns the loss.
@@ -227,11 +228,11 @@ def _deadline(facts: Layout, table: Table, tick: Decimal, declared_rows: int | N
     tick = Decimal(tick)
     if not tick.is_finite() or tick <= 0:
         raise QueryRejected("tick_invalid", "tick", "The publication tick must be above 0.", "Use 0.25 s.")
-    unit = table.unit
-    rows = declared_rows or min(table.max_units * unit.max_groups * unit.max_rows, 10**9)
+    held = extent(plan.source, table)
+    rows = work(plan.source, table, declared_rows)
     cells = facts.cells
     if facts.has_unknown_keys:
-        cells = table.max_units * unit.max_groups
+        cells = held.units * held.groups
         if cells > MAX_OPEN_KEYS:
             raise QueryRejected(
                 "too_many_keys",

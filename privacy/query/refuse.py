@@ -173,12 +173,12 @@ def ungrouped_column(name: str, where: str) -> QueryRejected:
 
 
 def group_expression() -> QueryRejected:
-    """Refuse GROUP BY over anything but columns."""
+    """Refuse GROUP BY over anything but expressions of columns."""
     return QueryRejected(
         "group_expression",
         "GROUP BY",
-        "Only declared columns can be grouped by.",
-        "Use a column with a code list, or one SUM(CASE WHEN … THEN 1 ELSE 0 END) for each group.",
+        "GROUP BY takes columns, expressions of them, aliases and positions of the SELECT list.",
+        "Write each grouping by itself; ROLLUP, CUBE and GROUPING SETS are several queries.",
     )
 
 
@@ -196,4 +196,65 @@ def count_distinct(unit: str, where: str) -> QueryRejected:
         where,
         "Only privacy units can be counted as distinct.",
         f'Write COUNT(DISTINCT "{unit}"), or GROUP BY the column.',
+    )
+
+
+def too_large(where: str) -> QueryRejected:
+    """Refuse values beyond what a double holds in whole units."""
+    return QueryRejected(
+        "too_large",
+        where,
+        "A value in this expression can exceed 10^15 in size.",
+        "Divide by a constant, or bound a part with LEAST and GREATEST.",
+    )
+
+
+def unbounded() -> QueryRejected:
+    """Refuse sums and means of what has no public bounds."""
+    return QueryRejected(
+        "unbounded",
+        "SELECT",
+        "A sum or mean needs public bounds, and this expression has none.",
+        "Bound it yourself: LEAST(GREATEST(column, 0), 100).",
+    )
+
+
+def group_unbounded(name: str) -> QueryRejected:
+    """Refuse grouping by what has no public list of values."""
+    return QueryRejected(
+        "group_unbounded",
+        "GROUP BY",
+        f"{name} has no public list of values, or one that is too long.",
+        "Group by a category, a truth value, text, a short range of whole numbers or days, or bins of one:"
+        " FLOOR(age / 10) * 10, YEAR(day), DATE_TRUNC('month', day), CASE.",
+    )
+
+
+def public_only() -> QueryRejected:
+    """Refuse to read a public table other than as the right side of a join with a private one."""
+    return QueryRejected(
+        "public_only",
+        "FROM",
+        "A public table is only looked up from a private one.",
+        "Write FROM private_table JOIN public_table ON private_table.column = public_table.key.",
+    )
+
+
+def join_too_wide(most: int) -> QueryRejected:
+    """Refuse joins that could make too many rows of one unit."""
+    return QueryRejected(
+        "join_too_wide",
+        "JOIN",
+        f"This join could make more than {most} rows of one privacy unit.",
+        "First aggregate one side in a sub-query: one row for each unit.",
+    )
+
+
+def too_many_relations() -> QueryRejected:
+    """Refuse queries over too many tables and sub-queries."""
+    return QueryRejected(
+        "too_many_relations",
+        "FROM",
+        "The query reads too many tables and sub-queries.",
+        "Split the question into several queries.",
     )

@@ -6,14 +6,14 @@ made NULL, numbers clamped to the declared bounds, codes outside the list made N
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 
 from privacy.errors import EngineFault
+from privacy.query.expr import Expr
 from privacy.query.layout import Need
-from privacy.query.plan import Expr
-from privacy.schema import Column, Kind, Table
+from privacy.schema import Column, Kind, Table, day_of
 
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "eq": "=", "lt": "<", "le": "<="}
 _PARTS = {"year": "year", "quarter": "quarter", "month": "month", "day": "day", "weekday": "dayofweek"}
@@ -91,14 +91,30 @@ def column_sql(column: Column) -> str:
         kept.append(f"{text} IN ({', '.join(text_sql(str(code)) for code in column.codes)})")
     if column.kind is Kind.DATE:
         kept.append(f"isfinite({value})")
+        if column.lower is not None and column.upper is not None:
+            low, high = (day_sql(day_of(end).isoformat()) for end in (column.lower, column.upper))
+            value = f"least(greatest({value}, {low}), {high})"
     return f"(CASE WHEN {' AND '.join(kept)} THEN {value} END)" if kept else value
 
 
-class RowSql:
-    """Writes the row expressions of one table."""
+def day_sql(day: str) -> str:
+    """Return an ISO date as a literal."""
+    return f"DATE {text_sql(day)}"
 
-    def __init__(self, table: Table) -> None:
+
+def _truncated(span: str, value: str) -> str:
+    """Return the beginning of a date's week, month, quarter or year, within the calendar so that none is refused."""
+    inside = f"least(greatest({value}, {day_sql('0001-01-01')}), {day_sql('9999-12-31')})"
+    first = f"CAST(date_trunc({text_sql(span)}, {inside}) AS DATE)"
+    return f"(CASE WHEN {value} IS NOT NULL THEN greatest({first}, {day_sql('0001-01-01')}) END)"
+
+
+class RowSql:
+    """Writes row expressions; `names` gives each column that was read before, others are read from `table`."""
+
+    def __init__(self, table: Table | None, names: Mapping[str, str] | None = None) -> None:
         self.table = table
+        self.names = names or {}
 
     def expr(self, expr: Expr) -> str:
         """Return `expr` as SQL; numbers are DOUBLE throughout."""
@@ -117,10 +133,10 @@ class RowSql:
         """Return a column or literal."""
         value = expr.value or ""
         write: dict[str, Callable[[], str]] = {
-            "col": lambda: column_sql(self._column(value)),
+            "col": lambda: self.names.get(value) or column_sql(self._column(value)),
             "num": lambda: double_sql(Fraction(Decimal(value))),
             "text": lambda: text_sql(value),
-            "date": lambda: f"DATE {text_sql(value)}",
+            "date": lambda: day_sql(value),
             "bool": lambda: "TRUE" if value == "true" else "FALSE",
             "null": lambda: "NULL",
         }
@@ -130,10 +146,14 @@ class RowSql:
 
     def _column(self, name: str) -> Column:
         """Return a declared column."""
-        column = self.table.find(name)
+        column = None if self.table is None else self.table.find(name)
         if column is None:
             raise EngineFault("A plan names an undeclared column.")
         return column
+
+    def declared(self, expr: Expr) -> Column | None:
+        """Return the declared column that `expr` reads straight from the file, or None."""
+        return self._column(expr.value or "") if expr.op == "col" and self.table is not None else None
 
     def _operation(self, expr: Expr, args: list[str]) -> str:
         """Return an operation over operands that are already SQL."""
@@ -152,6 +172,7 @@ class RowSql:
             "like": lambda: f"({args[0]} LIKE {text_sql(expr.value or '')})",
             "isnull": lambda: f"({args[0]} IS NULL)",
             "number": lambda: f"TRY_CAST({args[0]} AS DOUBLE)",
+            "trunc": lambda: _truncated(expr.value or "", args[0]),
         }
         if expr.op not in write:
             raise EngineFault("A plan holds an operation that cannot be written.")
@@ -163,7 +184,8 @@ class RowSql:
             return None
         if need.kind != "sum":
             return f"CASE WHEN {self.expr(need.expr)} IS NOT NULL THEN 1 ELSE 0 END"
-        short = integer_sql(self._column(need.expr.value or "")) if need.expr.op == "col" else None
+        column = self.declared(need.expr)
+        short = None if column is None else integer_sql(column)
         if short is not None and need.step == 1:
             return f"coalesce({short} - {need.centre}, 0)"
         value = self.expr(need.expr)

@@ -7,7 +7,7 @@ fractions; an end of None means unbounded. The last clamp before summing enforce
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -15,6 +15,9 @@ from fractions import Fraction
 from typing import NoReturn
 
 from privacy.errors import QueryRejected
+from privacy.query import refuse
+from privacy.query.dates import DATE_PARTS, SPANS, date_part, truncated
+from privacy.query.expr import ARITHMETIC, COMPARISONS, FUNCTIONS, LEAVES, Expr
 from privacy.query.intervals import (
     BOOL,
     DATE,
@@ -31,10 +34,8 @@ from privacy.query.intervals import (
     root,
     whole,
 )
-from privacy.query.plan import ARITHMETIC, COMPARISONS, FUNCTIONS, LEAVES, Expr
-from privacy.schema import Column, Kind, Table
+from privacy.schema import Column, Kind
 
-DATE_PARTS = {"year": (1, 9999), "quarter": (1, 4), "month": (1, 12), "day": (1, 31), "weekday": (0, 6)}
 MAX_SIZE = Fraction(10) ** 15
 MAX_TEXT = 200
 MAX_LIST = 1_000
@@ -58,14 +59,17 @@ def column_type(column: Column) -> Typed:
     if column.kind in (Kind.INTEGER, Kind.DECIMAL):
         lower, upper = (None if end is None else Fraction(end) for end in (column.lower, column.upper))
         return Typed(NUMBER, lower, upper, Fraction(column.step), nullable)
-    return Typed({Kind.BOOLEAN: BOOL, Kind.DATE: DATE}.get(column.kind, TEXT), is_nullable=nullable)
+    if column.kind is Kind.DATE:
+        days = (None if end is None else Fraction(end) for end in (column.lower, column.upper))
+        return Typed(DATE, *days, is_nullable=nullable)
+    return Typed(BOOL if column.kind is Kind.BOOLEAN else TEXT, is_nullable=nullable)
 
 
 class Checker:
-    """Types the expressions of one clause against one table."""
+    """Types the expressions of one clause against the columns of one relation."""
 
-    def __init__(self, table: Table, clause: str) -> None:
-        self.table = table
+    def __init__(self, columns: Mapping[str, Typed], clause: str) -> None:
+        self.columns = columns
         self.clause = clause
 
     def check(self, expr: Expr) -> Typed:
@@ -107,15 +111,10 @@ class Checker:
         if expr.args or (value is None) != (expr.op == "null"):
             mismatch(self.clause, "A literal is malformed.")
         if expr.op == "col":
-            column = self.table.find(value or "")
-            if column is None:
-                raise QueryRejected(
-                    "unknown_column",
-                    self.clause,
-                    f'There is no declared column "{value}".',
-                    "Use a column listed on the dataset's page; quote names that hold a dot.",
-                )
-            return column_type(column)
+            typed = self.columns.get(value or "")
+            if typed is None:
+                raise refuse.unknown_column(value or "", self.clause)
+            return typed
         return self._literal(expr.op, value or "")
 
     def _literal(self, op: str, value: str) -> Typed:
@@ -128,10 +127,10 @@ class Checker:
             return Typed(TEXT, codes=(value,))
         if op == "date":
             try:
-                date.fromisoformat(value)
+                day = Fraction(date.fromisoformat(value).toordinal())
             except ValueError:
                 mismatch(self.clause, "A date is written DATE 'YYYY-MM-DD'.")
-            return Typed(DATE)
+            return Typed(DATE, day, day)
         if op == "bool" and value not in ("true", "false"):
             mismatch(self.clause, "A truth value is TRUE or FALSE.")
         return Typed(BOOL) if op == "bool" else Typed(NULL, is_nullable=True)
@@ -153,17 +152,13 @@ class Checker:
                 self.clause, "A number is zero or between 1e-18 and 1e15 in size, with at most 18 decimals."
             )
         number = Fraction(exact)
-        return Typed(NUMBER, number, number, Fraction(1, 10 ** max(0, -exponent)))
+        codes = (int(number),) if number.denominator == 1 else ()
+        return Typed(NUMBER, number, number, abs(number) or Fraction(1), codes=codes)
 
     def _sized(self, typed: Typed) -> Typed:
         """Refuse numbers so large that a double would lose whole units, and drop a grid that is too fine."""
         if any(end is not None and abs(end) > MAX_SIZE for end in (typed.lower, typed.upper)):
-            raise QueryRejected(
-                "too_large",
-                self.clause,
-                "A value in this expression can exceed 10^15 in size.",
-                "Divide by a constant, or bound a part with LEAST and GREATEST.",
-            )
+            raise refuse.too_large(self.clause)
         step = typed.step
         return replace(typed, step=None) if step is not None and step < FINEST else typed
 
@@ -186,7 +181,8 @@ class Checker:
         if not known:
             return Typed(NULL, is_nullable=True)
         lowers, uppers = [typed.lower for typed in known], [typed.upper for typed in known]
-        codes = tuple(code for typed in known for code in typed.codes) if all(t.codes for t in known) else ()
+        lists = [typed.codes for typed in known]
+        codes = tuple(dict.fromkeys(code for codes in lists for code in codes)) if all(lists) else ()
         return Typed(
             known[0].kind,
             extreme(min, lowers),
@@ -198,12 +194,11 @@ class Checker:
 
     def _number(self, expr: Expr, args: list[Typed]) -> Typed:
         """Return the type of arithmetic and of functions that give numbers."""
-        if expr.op in DATE_PARTS:
+        if expr.op in DATE_PARTS or expr.op == "trunc":
             self._arity(args, 1)
-            if args[0].kind != DATE:
+            if args[0].kind != DATE or (expr.op == "trunc" and expr.value not in SPANS):
                 mismatch(self.clause, f"{expr.op.upper()} needs a date.")
-            low, high = DATE_PARTS[expr.op]
-            return Typed(NUMBER, Fraction(low), Fraction(high), Fraction(1), args[0].is_nullable)
+            return date_part(expr.op, args[0]) if expr.op != "trunc" else truncated(expr.value or "", args[0])
         if expr.op == "number":
             self._arity(args, 1)
             return self._to_number(args[0])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from privacy.query.plan import Aggregate, Expr, Plan, columns_touched
+from privacy.query.expr import Aggregate, Expr
+from privacy.query.plan import Plan, columns_touched
+from privacy.query.relation import Join, Relation, Scan, lies, made_of
 
 _INFIX = {"add": "+", "sub": "−", "mul": "×", "div": "÷", "eq": "=", "lt": "<", "le": "≤"}
 
@@ -20,20 +22,21 @@ def _case(parts: list[str]) -> str:
     return "; ".join(f"if {when} then {then}" for when, then in pairs) + f"; otherwise {parts[-1]}"
 
 
-def phrase(expr: Expr, plan: Plan) -> str:
-    """Return `expr` as a short readable formula."""
-    parts = [phrase(arg, plan) for arg in expr.args]
+def phrase(expr: Expr, plan: Plan, relation: Relation | None = None) -> str:
+    """Return `expr` as a short readable formula; `relation`, by default the plan's source, holds its columns."""
+    place = plan.source if relation is None else relation
+    parts = [phrase(arg, plan, place) for arg in expr.args]
     value = expr.value or ""
     if expr.op == "agg":
         return aggregate_words(plan.aggregates[int(value)], plan)
     simple: dict[str, Callable[[], str]] = {
-        "col": lambda: value,
+        "col": lambda: column_words(place, value, plan),
         "num": lambda: value,
         "bool": lambda: value,
         "date": lambda: value,
         "text": lambda: _text(value),
         "null": lambda: "unknown",
-        "key": lambda: plan.keys[int(value)],
+        "key": lambda: phrase(plan.keys[int(value)], plan),
         "neg": lambda: f"−{parts[0]}",
         "and": lambda: "(" + " and ".join(parts) + ")",
         "or": lambda: "(" + " or ".join(parts) + ")",
@@ -42,22 +45,49 @@ def phrase(expr: Expr, plan: Plan) -> str:
         "like": lambda: f"{parts[0]} matches {_text(value)}",
         "isnull": lambda: f"{parts[0]} is unknown",
         "case": lambda: "(" + _case(parts) + ")",
+        "trunc": lambda: f"the beginning of the {value} of {parts[0]}",
     }
     if expr.op in _INFIX:
         return f"({parts[0]} {_INFIX[expr.op]} {parts[1]})"
     return simple[expr.op]() if expr.op in simple else f"{expr.op}({', '.join(parts)})"
 
 
-def aggregate_words(aggregate: Aggregate, plan: Plan) -> str:
-    """Return one aggregate in plain words."""
-    arg = "" if aggregate.arg is None else phrase(aggregate.arg, plan)
+def formula(expr: Expr, plan: Plan) -> str:
+    """Return `expr` as it is named in a refusal: a column in quotes, anything else as a formula."""
+    words = phrase(expr, plan)
+    return f'"{words}"' if expr.op == "col" else words
+
+
+def column_words(relation: Relation, name: str, plan: Plan) -> str:
+    """Return what a column of a relation is: its name, another table's before it, or what it was made of."""
+    place, own = lies(relation, name)
+    if isinstance(place, Scan):
+        return own if isinstance(relation, Scan) or place.table == plan.table else f"{place.table}.{own}"
+    if isinstance(place, Join):
+        return "a partner was found"
+    made = made_of(place, own)
+    if isinstance(made, Expr):
+        return phrase(made, plan, place.source)
+    return f"({aggregate_words(made, plan, place.source)} of one unit)"
+
+
+def aggregate_words(aggregate: Aggregate, plan: Plan, relation: Relation | None = None) -> str:
+    """Return one aggregate in plain words; `relation`, by default the plan's source, holds its columns."""
+    arg = "" if aggregate.arg is None else phrase(aggregate.arg, plan, relation)
     words = {
         "count": f"the number of rows where {arg} is known" if arg else "the number of rows",
         "units": "the number of privacy units",
         "sum": f"the sum of {arg}",
         "mean": f"the mean of {arg}",
+        "min": f"the least {arg}",
+        "max": f"the largest {arg}",
+        "distinct": f"the number of different {arg}",
     }[aggregate.fn]
-    return words if aggregate.filter is None else f"{words}, only where {phrase(aggregate.filter, plan)}"
+    return (
+        words
+        if aggregate.filter is None
+        else f"{words}, only where {phrase(aggregate.filter, plan, relation)}"
+    )
 
 
 def describe(plan: Plan) -> list[str]:
@@ -70,7 +100,9 @@ def describe(plan: Plan) -> list[str]:
         "Reads every row." if plan.where is None else f"Reads only rows where {phrase(plan.where, plan)}."
     )
     lines.append(
-        f"One group for each {' and '.join(plan.keys)}." if plan.keys else "One group: all rows read."
+        f"One group for each {' and '.join(phrase(key, plan) for key in plan.keys)}."
+        if plan.keys
+        else "One group: all rows read."
     )
     if plan.having is not None:
         lines.append(f"Shows only groups whose noisy figures satisfy {phrase(plan.having, plan)}.")

@@ -311,7 +311,7 @@ def test_side_effects_are_refused_by_the_parser_and_blocked_by_the_engine(
     with pytest.raises(QueryRejected):
         parse(sql, people().table)
     with duckdb.connect(":memory:") as connection:
-        for setting in lockdown(path, 256, 1):
+        for setting in lockdown([path], 256, 1):
             connection.execute(setting)
         assert connection.execute(f"SELECT count(*) FROM read_parquet('{path}')").fetchall() == [(1,)]
         with pytest.raises(duckdb.Error):
