@@ -30,6 +30,7 @@ from privacy.query.expr import (
 from privacy.query.relation import Relation, Scan, expressions, lies, relation_from_json, within
 
 __all__ = [
+    "AGGREGATES",
     "ARITHMETIC",
     "COMPARISONS",
     "FUNCTIONS",

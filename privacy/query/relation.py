@@ -135,7 +135,7 @@ def lies(relation: Relation, name: str) -> tuple[Scan | Derived | Join, str]:
 def made_of(derived: Derived, name: str) -> Expr | Aggregate:
     """Return the key or aggregate that a Derived's column `name` stands for."""
     kind, _, place = name.partition(".")
-    pool: tuple[Expr | Aggregate, ...] = {"key": derived.keys, "agg": derived.aggregates}.get(kind, ())
-    if not (place.isascii() and place.isdigit()) or int(place) >= len(pool):
+    pool: tuple[Expr, ...] | tuple[Aggregate, ...] = derived.keys if kind == "key" else derived.aggregates
+    if kind not in ("key", "agg") or not (place.isascii() and place.isdigit()) or int(place) >= len(pool):
         raise invalid_plan()
     return pool[int(place)]

@@ -60,8 +60,8 @@ def column_type(column: Column) -> Typed:
         lower, upper = (None if end is None else Fraction(end) for end in (column.lower, column.upper))
         return Typed(NUMBER, lower, upper, Fraction(column.step), nullable)
     if column.kind is Kind.DATE:
-        days = (None if end is None else Fraction(end) for end in (column.lower, column.upper))
-        return Typed(DATE, *days, is_nullable=nullable)
+        first, last = (None if end is None else Fraction(end) for end in (column.lower, column.upper))
+        return Typed(DATE, first, last, is_nullable=nullable)
     return Typed(BOOL if column.kind is Kind.BOOLEAN else TEXT, is_nullable=nullable)
 
 
