@@ -6,6 +6,7 @@ import hashlib
 import html
 import json
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gridhouse.errors import MissingExtra, NotProven
@@ -84,6 +85,17 @@ class Result:
     def to_csv(self) -> str:
         """Return the answer as CSV that a spreadsheet shows and never runs."""
         return self._session.text(f"requests/{self.request}/result/csv/")
+
+    def to_parquet(self, path: str | Path) -> Path:
+        """Write the answer as Parquet to `path`, with its notes and certificate in the footer; return the path."""
+        target = Path(path)
+        target.write_bytes(self._session.content(f"requests/{self.request}/result/parquet/"))
+        return target
+
+    def bundle(self) -> Json:
+        """Return figures, certificate, exact bytes and receipt in one; `verify.py` checks it as a file."""
+        found: Json = self._session.get(f"requests/{self.request}/result/bundle/")
+        return found
 
     def payload(self) -> bytes:
         """Return the exact bytes that were released; the receipt proves their hash."""

@@ -19,6 +19,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -283,13 +284,51 @@ def _read(path: str) -> str:
 
 
 def _check_receipt(arguments: argparse.Namespace) -> str:
-    receipt = _json(_read(arguments.file))
+    given = _json(_read(arguments.file))
+    receipt = given.get("receipt", given)
+    if not isinstance(receipt, dict):
+        raise VerificationError("The file's receipt is not an object.")
     leaf = verify_receipt(receipt, _read_key_argument(arguments.key))
+    if receipt is not given:
+        _check_payload(given, leaf)
     whose = "the key you gave" if arguments.key else "the key in the receipt; compare it with one you trust"
     return (
         f"OK: event {leaf.index}, “{leaf.body.get('event')}”, is in the log of {leaf.checkpoint.origin} "
         f"at size {leaf.checkpoint.size}, signed by {whose}."
     )
+
+
+def _check_payload(given: dict[str, Any], leaf: Leaf) -> None:
+    """Raise unless an answer that holds its receipt is the one that was released."""
+    payload, details = given.get("payload"), leaf.body.get("details")
+    if not isinstance(payload, str) or not isinstance(details, dict):
+        raise VerificationError("The file does not hold the exact bytes of an answer.")
+    if hashlib.sha256(payload.encode()).hexdigest() != details.get("sha256"):
+        raise VerificationError("The exact bytes in the file are not those that were released.")
+    exact = _json(payload)
+    if exact.get("certificate") != given.get("certificate") or not _same_figures(exact, given):
+        raise VerificationError("The figures shown in the file are not those of its exact bytes.")
+
+
+def _same_figures(exact: dict[str, Any], given: dict[str, Any]) -> bool:
+    """Say whether each row shown is the released integers, each over its column's public scale."""
+    try:
+        columns = [(column["name"], column["scale"]) for column in exact["columns"]]
+        proven = [
+            {name: _figure(cell, scale) for (name, scale), cell in zip(columns, row, strict=True)}
+            for row in exact["rows"]
+        ]
+        return bool(proven == given["rows"])
+    except (KeyError, TypeError, ValueError):
+        return False
+
+
+def _figure(cell: Any, scale: int | None) -> Any:
+    """Return a cell as people read it: an integer over its scale, a key as it is."""
+    if scale is None or type(cell) is not int:
+        return cell
+    value = Decimal(cell) / Decimal(scale)
+    return int(value) if value == value.to_integral_value() else float(value)
 
 
 def _read_key_argument(value: str | None) -> str | None:
@@ -323,7 +362,7 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
         parser.add_argument("--witness", help="the node's anti-rollback file; it must be there")
         parser.set_defaults(check=_check_log)
         return parser.parse_args(words[1:])
-    parser.add_argument("file", help="a receipt as JSON, or the word log")
+    parser.add_argument("file", help="a receipt, or an answer with its receipt, as JSON; or the word log")
     parser.add_argument("--key", help="the public key that you expect, or a file that holds it")
     parser.set_defaults(check=_check_receipt)
     return parser.parse_args(words)

@@ -130,6 +130,17 @@ def held(analysis: AnalysisRequest) -> Release:
 
 
 _CSV = {(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, "The answer, each figure followed by its ±.")}
+_PARQUET = {
+    (200, "application/vnd.apache.parquet"): OpenApiResponse(
+        OpenApiTypes.BINARY, "The answer, each figure followed by its ±; notes and certificate in the footer."
+    )
+}
+_BUNDLE = {
+    (200, "application/json"): OpenApiResponse(
+        OpenApiTypes.OBJECT,
+        "Figures, certificate, the exact bytes as `payload`, and the `receipt` that proves them.",
+    )
+}
 _BYTES = {
     (200, "application/octet-stream"): OpenApiResponse(
         OpenApiTypes.BINARY, "The exact bytes that were released."
@@ -153,8 +164,23 @@ class Results(GenericViewSet[AnalysisRequest]):
     def csv(self, request: Request, pk: str) -> HttpResponse:
         found = releases.result(queries.detail(pk, request.user), by=request.user)
         return _file(
-            sheets.of(found.answer).encode(), "text/csv; charset=utf-8", f"{found.release.analysis_id}.csv"
+            sheets.of(found.answer).encode(), "text/csv; charset=utf-8", sheets.file_name(found, "csv")
         )
+
+    @extend_schema(responses=_PARQUET, summary="Download the released answer as Parquet")
+    @action(detail=True, methods=["get"], url_path="result/parquet")
+    def parquet(self, request: Request, pk: str) -> HttpResponse:
+        found = releases.result(queries.detail(pk, request.user), by=request.user)
+        name = sheets.file_name(found, "parquet")
+        return _file(sheets.to_parquet(found), "application/vnd.apache.parquet", name)
+
+    @extend_schema(responses=_BUNDLE, summary="Download the answer with its certificate and its receipt")
+    @action(detail=True, methods=["get"], url_path="result/bundle")
+    def bundle(self, request: Request, pk: str) -> HttpResponse:
+        analysis = queries.detail(pk, request.user)
+        found = releases.result(analysis, by=request.user)
+        text = sheets.bundle(found, releases.receipt(analysis, by=request.user))
+        return _file(text.encode(), "application/json", sheets.file_name(found, "json"))
 
     @extend_schema(responses=_BYTES, summary="Download the released bytes, whose hash the receipt proves")
     @action(detail=True, methods=["get"], url_path="result/payload")

@@ -81,7 +81,9 @@ def new(request: HttpRequest, grant: str) -> HttpResponse:
     """Show the composer for a grant, estimate what is typed, or keep it as a draft and check it."""
     access = projects.grant(grant, request.user)
     if request.method == "GET":
-        return _page(request, Composer(SQL, RequestForm()), access)
+        table = _table(access) if request.GET.get("way") == FORM else None
+        begun = Composer(FORM, RequestForm(), SketchForm(table)) if table else Composer(SQL, RequestForm())
+        return _page(request, begun, access)
     return _answered(request, access, None)
 
 

@@ -17,7 +17,7 @@ from domains.requests import queries, releases
 from domains.requests.guards import is_separate
 from domains.requests.models import AnalysisRequest
 from portal import sheets
-from portal.web import pages, shown
+from portal.web import answers, pages
 from portal.web.access import recent_sign_in
 from portal.web.forms import ReasonForm
 
@@ -34,7 +34,7 @@ def _page(request: HttpRequest, analysis: AnalysisRequest, form: ReasonForm) -> 
     values = {
         "analysis": analysis,
         "release": found.release,
-        "grid": shown.grid(found.answer, key="result"),
+        "grid": answers.grid(found.answer, key="result", page=request.GET.get("page", "1")),
         "progress": queries.progress(analysis, timezone.now()),
         "balances": books.balances(analysis.grant, analysis.author),
         "may_release": found.release.status == "awaiting_review"
@@ -46,19 +46,39 @@ def _page(request: HttpRequest, analysis: AnalysisRequest, form: ReasonForm) -> 
     return render(request, "results/detail.html", values, status=422 if form.errors else 200)
 
 
+def _released(request: HttpRequest, key: str) -> releases.Result:
+    return releases.result(queries.detail(key, request.user), by=request.user)
+
+
 @require_GET
 def as_csv(request: HttpRequest, key: str) -> HttpResponse:
     """Offer the answer as CSV: each figure beside its ±, and no cell that a spreadsheet would run."""
+    found = _released(request, key)
+    name = sheets.file_name(found, "csv")
+    return pages.download(sheets.of(found.answer), name=name, content_type="text/csv; charset=utf-8")
+
+
+@require_GET
+def as_parquet(request: HttpRequest, key: str) -> HttpResponse:
+    """Offer the answer as Parquet, with its notes and its certificate in the footer."""
+    found = _released(request, key)
+    name = sheets.file_name(found, "parquet")
+    return pages.download(sheets.to_parquet(found), name=name, content_type="application/vnd.apache.parquet")
+
+
+@require_GET
+def as_bundle(request: HttpRequest, key: str) -> HttpResponse:
+    """Offer the answer as JSON with its certificate, its exact bytes and the receipt that proves them."""
     analysis = queries.detail(key, request.user)
-    answer = releases.result(analysis, by=request.user).answer
-    return pages.download(sheets.of(answer), name=f"result-{key}.csv", content_type="text/csv; charset=utf-8")
+    found = releases.result(analysis, by=request.user)
+    text = sheets.bundle(found, releases.receipt(analysis, by=request.user))
+    return pages.download(text, name=sheets.file_name(found, "json"), content_type="application/json")
 
 
 @require_GET
 def as_json(request: HttpRequest, key: str) -> HttpResponse:
     """Offer the answer's exact bytes, the ones whose hash the receipt proves."""
-    analysis = queries.detail(key, request.user)
-    payload = releases.result(analysis, by=request.user).payload
+    payload = _released(request, key).payload
     return pages.download(payload, name=f"result-{key}.json", content_type="application/json")
 
 
@@ -91,6 +111,8 @@ def release(request: HttpRequest, key: str) -> HttpResponse:
 urlpatterns = [
     path("requests/<str:key>/result/", result, name="result"),
     path("requests/<str:key>/result.csv", as_csv, name="result_csv"),
+    path("requests/<str:key>/result.parquet", as_parquet, name="result_parquet"),
+    path("requests/<str:key>/result-with-receipt.json", as_bundle, name="result_bundle"),
     path("requests/<str:key>/result.json", as_json, name="result_json"),
     path("requests/<str:key>/receipt.json", receipt, name="receipt"),
     path("requests/<str:key>/release/", release, name="release"),

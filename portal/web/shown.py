@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from domains.jobs import queries as jobs
 from domains.requests.estimates import Estimate
 from domains.requests.models import AnalysisRequest, Revision
 from portal.web import charts
-from privacy.query.answer import Answer, AnswerColumn
+from portal.web.answers import Grid, grid
+from privacy.query.answer import Answer
 from privacy.query.price import expected_error
-from privacy.workload.answer import is_of_workload, tables
 
 
 @dataclass(frozen=True)
@@ -100,79 +100,6 @@ def stored_errors(revision: Revision | None) -> list[ExpectedError]:
         for output in revision.pricing["outputs"]
         if output["kind"] != "key"
     ]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One cell: a key as it is, or a noisy figure with its ±."""
-
-    value: str
-    error: str
-    is_number: bool
-
-
-@dataclass(frozen=True)
-class Grid:
-    """An answer as a table: its columns, its lines of cells, a chart of its first figure, and its remarks."""
-
-    columns: tuple[AnswerColumn, ...]
-    rows: tuple[tuple[Figure, ...], ...]
-    total: int
-    charts: tuple[charts.BarChart, ...]
-    notes: tuple[str, ...]
-    parts: tuple[tuple[str, Grid], ...] = ()  # a workload's tables by name, in place of its lines
-
-
-MOST_ROWS = 500  # lines written on a page; downloads have them all
-MOST_CHARTS = 3
-
-
-def grid(answer: Answer, *, key: str) -> Grid:
-    """Lay an answer out as a table, with a chart for each of its first noisy columns; `key` names them in the page.
-
-    A workload's answer becomes one such table for each of its marginals.
-    """
-    if is_of_workload(answer):
-        named = enumerate(tables(answer))
-        parts = tuple((name, grid(part, key=f"{key}-{place}")) for place, (name, part) in named)
-        drawn_parts = tuple(
-            replace(chart, title=f"{chart.title}: {name}") for name, part in parts for chart in part.charts
-        )
-        return Grid(answer.columns, (), len(answer.rows), drawn_parts[:MOST_CHARTS], answer.notes, parts)
-    lines = tuple(
-        tuple(_figure(answer, row, column) for column in range(len(answer.columns)))
-        for row in range(min(len(answer.rows), MOST_ROWS))
-    )
-    noisy = [index for index, column in enumerate(answer.columns) if column.kind != "key"]
-    drawn = (_chart(answer, index, f"{key}-{index}") for index in noisy[:MOST_CHARTS])
-    found = tuple(chart for chart in drawn if chart is not None)
-    return Grid(answer.columns, lines, len(answer.rows), found, answer.notes)
-
-
-def _figure(answer: Answer, row: int, column: int) -> Figure:
-    value, error = answer.value(row, column), answer.accuracy[row][column]
-    if answer.columns[column].kind == "key":
-        words = {None: "unknown", True: "yes", False: "no", "": "(empty)"}
-        is_word = value is None or isinstance(value, bool) or value == ""
-        return Figure(words[value] if is_word else str(value), "", is_number=False)  # type: ignore[index]
-    if value is None:
-        return Figure("not known", "", is_number=True)
-    shown_error = charts.number(float(error)) if error is not None else ""
-    return Figure(charts.number(float(value)), shown_error, is_number=True)
-
-
-def _chart(answer: Answer, column: int, key: str) -> charts.BarChart | None:
-    """Draw one noisy column, one bar a line, named by the line's keys."""
-    keys = [index for index, each in enumerate(answer.columns) if each.kind == "key"]
-    points = []
-    for row in range(len(answer.rows)):
-        value, error = answer.value(row, column), answer.accuracy[row][column]
-        if value is not None:
-            label = (
-                " · ".join(_figure(answer, row, index).value for index in keys) or answer.columns[column].name
-            )
-            points.append(charts.Point(label, float(value), None if error is None else float(error)))
-    return charts.bar_chart(answer.columns[column].name, points, key=key)
 
 
 @dataclass(frozen=True)

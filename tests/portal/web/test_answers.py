@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from django.db import connection
 from django.test import Client
@@ -73,8 +75,38 @@ def test_an_answer_is_a_table_a_chart_and_downloads_that_agree(node: World, tmp_
     receipt.write_bytes(sam.get(reverse("receipt", args=[analysis.pk])).content)
     offline = [sys.executable, "-I", verify.__file__, str(receipt)]
     assert subprocess.run(offline, capture_output=True, check=False).returncode == 0
+    bundled = sam.get(reverse("result_bundle", args=[analysis.pk]))
+    assert re.search(r'filename="support2-[a-z0-9-]+-[0-9A-Z]{6}\.json"', bundled["Content-Disposition"])
+    receipt.write_bytes(bundled.content)
+    assert subprocess.run(offline, capture_output=True, check=False).returncode == 0
+    for forge in (forged_figure, forged_bytes, forged_certificate):
+        receipt.write_text(json.dumps(forge(json.loads(bundled.content))))
+        assert subprocess.run(offline, capture_output=True, check=False).returncode == 1, forge.__name__
+    parquet = tmp_path / "answer.parquet"
+    parquet.write_bytes(sam.get(reverse("result_parquet", args=[analysis.pk])).content)
+    stored = duckdb.sql(f"SELECT * FROM '{parquet}'").fetchall()
+    assert [(row[0], row[1]) for row in stored] == [(row[0], row[1]) for row in exact["rows"]]
     for name in ("charlie", "alice"):
-        assert browser(name).get(reverse("result_json", args=[analysis.pk])).status_code in {403, 404}
+        for kind in ("result_json", "result_parquet", "result_bundle", "result_csv"):
+            assert browser(name).get(reverse(kind, args=[analysis.pk])).status_code in {403, 404}
+
+
+def forged_figure(found: dict[str, Any]) -> dict[str, Any]:
+    """Change a figure beside the exact bytes."""
+    found["rows"][0]["n"] += 1
+    return found
+
+
+def forged_bytes(found: dict[str, Any]) -> dict[str, Any]:
+    """Change the exact bytes."""
+    found["payload"] = found["payload"].replace('"n"', '"m"')
+    return found
+
+
+def forged_certificate(found: dict[str, Any]) -> dict[str, Any]:
+    """Change what the loss is proved by."""
+    found["certificate"]["loss"]["rho"] = 1
+    return found
 
 
 def test_a_mock_run_is_labelled_synthetic(node: World) -> None:

@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 from django.template import Context, Template
-from hypothesis import given, strategies
 
 from portal.templatetags import words
 from portal.web import charts, shown
-from portal.web.charts import Point, bar_chart, budget_bar, number
+from portal.web.charts import budget_bar, number
 from portal.web.dataset_forms import read_codes
 from privacy.loss import Loss
 
@@ -60,39 +59,6 @@ def test_budgets_warn_at_50_80_and_95_percent(spent: int, tone: str) -> None:
 def test_something_is_never_shown_as_nothing() -> None:
     assert "under 0.1\u00a0% committed" in budget_bar(Budget(Loss(10**9, 0), Loss(1, 0))).text
     assert "0\u00a0% committed" in budget_bar(Budget(Loss(10**9, 0), Loss.zero())).text
-
-
-def test_a_chart_has_whiskers_and_words() -> None:
-    chart = bar_chart("n", [Point("a", 100.0, 20.0), Point("b", -40.0, None)], key="n")
-    assert chart is not None
-    first, second = chart.marks
-    assert (first.low < first.x + first.width < first.high, second.low == second.high) == (True, True)
-    assert first.high - first.low == pytest.approx(
-        (first.x + first.width - chart.zero) * 2 * 20 / 100, abs=0.1
-    )
-    assert second.x + second.width == pytest.approx(chart.zero)
-    assert first.words == "a: 100 ± 20"
-    assert "Largest: a, 100." in chart.text
-    assert "Smallest: b, −40." in chart.text
-
-
-def test_a_chart_draws_the_first_and_says_how_many_there_are() -> None:
-    chart = bar_chart("n", [Point(str(n), float(n), 1.0) for n in range(100)], key="n")
-    assert chart is not None
-    assert len(chart.marks) == charts.MOST_BARS
-    assert f"The first {charts.MOST_BARS} of 100 rows are drawn." in chart.text
-    assert bar_chart("n", [], key="n") is None
-    assert bar_chart("n", [Point("a", float("nan"), None)], key="n") is None
-
-
-@given(strategies.lists(strategies.floats(-1e9, 1e9), min_size=1, max_size=8), strategies.floats(0, 1e9))
-def test_every_mark_lies_inside_its_chart(values: list[float], error: float) -> None:
-    chart = bar_chart("n", [Point(str(value), value, error) for value in values], key="n")
-    assert chart is not None
-    for mark in chart.marks:
-        assert min(mark.low, mark.x) >= charts.LABEL_WIDTH - 0.5
-        assert max(mark.high, mark.x) <= charts.LABEL_WIDTH + charts.PLOT_WIDTH + 0.5
-        assert mark.low <= mark.high
 
 
 @pytest.mark.parametrize(
