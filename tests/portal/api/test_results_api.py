@@ -69,13 +69,17 @@ def test_numbers_stay_numbers_and_nothing_stays_empty():
     ]
 
 
-@pytest.mark.parametrize("path", ["result/", "result/csv/", "result/parquet/", "result/bundle/", "result/payload/", "receipt/"])
+@pytest.mark.parametrize(
+    "path", ["result/", "result/csv/", "result/parquet/", "result/bundle/", "result/payload/", "receipt/"]
+)
 def test_the_owner_who_approved_does_not_read_the_scientists_result(call, answered, path):
     assert call("alice").get(f"requests/{answered.pk}/{path}").status_code == 403
     assert call("charlie").get(f"requests/{answered.pk}/{path}").status_code == 404
 
 
-@pytest.mark.parametrize("path", ["result/", "result/csv/", "result/parquet/", "result/bundle/", "result/payload/", "receipt/"])
+@pytest.mark.parametrize(
+    "path", ["result/", "result/csv/", "result/parquet/", "result/bundle/", "result/payload/", "receipt/"]
+)
 def test_there_is_no_result_before_the_release(node, call, path):
     waiting = make.request(make.Status.APPROVED, on=node.access())
     answer = call("sam").get(f"requests/{waiting.pk}/{path}")
