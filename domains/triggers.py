@@ -14,12 +14,16 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 @dataclass(frozen=True)
 class Trigger:
-    """One named trigger with its text for each database; an empty text means there is none on that one."""
+    """One named trigger with its text for each database; an empty text means there is none on that one.
+
+    `needs` names the other tables that it reads: while migrations have not made them, it is not installed.
+    """
 
     name: str
     table: str
     sqlite: str
     postgresql: str
+    needs: tuple[str, ...] = ()
 
     def text(self, vendor: str) -> str:
         """Return the statements that make this trigger on `vendor`; empty where that database needs none."""
@@ -132,7 +136,7 @@ def install(connection: BaseDatabaseWrapper) -> None:
     tables -= _outdated(connection, tables)
     with connection.cursor() as cursor:
         for trigger in expected():
-            if trigger.table in tables and trigger.text(connection.vendor):
+            if tables.issuperset({trigger.table, *trigger.needs}) and trigger.text(connection.vendor):
                 cursor.execute(trigger.text(connection.vendor))
 
 

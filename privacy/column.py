@@ -64,6 +64,13 @@ def day_of(bound: Decimal) -> date:
     return date.fromordinal(int(bound))
 
 
+def bound_text(kind: Kind, bound: Decimal | None) -> str | None:
+    """Return a bound as people write it: an ISO date, or a plain decimal; None where there is none."""
+    if bound is None:
+        return None
+    return day_of(bound).isoformat() if kind is Kind.DATE else decimal_text(bound)
+
+
 def _ordinal(value: object, what: str) -> Decimal | None:
     """Return an ISO date as its ordinal, or None where nothing was given."""
     if value is None or value == "":
@@ -170,19 +177,13 @@ class Column:
         """Say whether the code list holds numbers."""
         return bool(self.codes) and isinstance(self.codes[0], int)
 
-    def _bound_text(self, bound: Decimal | None) -> str | None:
-        """Return a bound as people write it: an ISO date, or a plain decimal."""
-        if bound is None:
-            return None
-        return day_of(bound).isoformat() if self.kind is Kind.DATE else decimal_text(bound)
-
     def to_dict(self) -> dict[str, object]:
         """Return the column as canonical JSON values."""
         return {
             "name": self.name,
             "kind": self.kind.value,
-            "lower": self._bound_text(self.lower),
-            "upper": self._bound_text(self.upper),
+            "lower": bound_text(self.kind, self.lower),
+            "upper": bound_text(self.kind, self.upper),
             "step": decimal_text(self.step),
             "codes": list(self.codes),
             "missing": list(self.missing),

@@ -10,7 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from privacy.column import MAX_CODES, MAX_NAME, NUMERIC, Column, Kind, check_name, day_of, decimal_text
+from privacy.column import (
+    MAX_CODES,
+    MAX_NAME,
+    NUMERIC,
+    Column,
+    Kind,
+    bound_text,
+    check_name,
+    day_of,
+    decimal_text,
+)
 from privacy.errors import SchemaInvalid
 from privacy.unit import PrivacyUnit
 
@@ -22,6 +32,7 @@ __all__ = [
     "Column",
     "Kind",
     "Table",
+    "bound_text",
     "day_of",
     "decimal_text",
 ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 
 from django.conf import settings
@@ -11,11 +13,28 @@ from django.db.models import F, Q
 
 from domains.base import HasLifecycle, Model, paired
 from domains.catalog.connection import Connection
+from domains.catalog.declared import BoundSource, DeclaredColumn, TableColumn, VersionTable
 from domains.catalog.lifecycle import DATASET, VERSION, DatasetStatus, VersionStatus
 from domains.people.models import User
 from domains.people.permissions import Role
 from privacy import schema
 from privacy.unit import PrivacyUnit
+
+__all__ = [
+    "NEEDS",
+    "AccessPolicy",
+    "BoundSource",
+    "Column",
+    "Dataset",
+    "DatasetVersion",
+    "MockOrigin",
+    "Population",
+    "ResearchArea",
+    "Seat",
+    "Steward",
+    "TableColumn",
+    "VersionTable",
+]
 
 # Which node-wide role a seat or stewardship needs, when it is given and as long as it counts: whoever loses
 # the node's role, or becomes an administrator (S2), loses what hangs on it at once.
@@ -267,68 +286,45 @@ class DatasetVersion(Model, HasLifecycle):
         return self.connection_id is not None
 
     def table(self) -> schema.Table:
-        """Return the declared schema as the engine's value."""
+        """Return the declared schema as the engine's value: the main table with all others in it."""
+        others = tuple(table.value() for table in self.tables.all())
+        return replace(self.main_table(), others=others) if others else self.main_table()
+
+    @property
+    def content_sha256(self) -> str:
+        """Hash every table's file; a version of one table has its file's own hash. As private as those."""
+        files = {table.name: table.sha256 for table in self.tables.all()}
+        if not files:
+            return self.sha256
+        lines = [f"{name} {digest}" for name, digest in sorted(files.items())]
+        return hashlib.sha256("\n".join([self.sha256, *lines]).encode()).hexdigest()
+
+    @property
+    def main_name(self) -> str:
+        """The main table's name in SQL."""
+        return self.dataset.slug.replace("-", "_")
+
+    def main_table(self) -> schema.Table:
+        """Return the main table alone."""
         return schema.Table(
-            name=self.dataset.slug.replace("-", "_"),
+            name=self.main_name,
             columns=tuple(column.value() for column in self.columns.all()),
             unit=PrivacyUnit(self.unit_column or None, self.max_groups, self.max_rows),
             max_units=self.max_units,
         )
 
 
-class BoundSource(models.TextChoices):
-    """Where a bound or code list comes from; never the private data."""
-
-    PROTOCOL = "protocol", "study protocol"
-    CODEBOOK = "codebook", "code book"
-    DP_QUERY = "dp_query", "charged DP query"
-
-
-class Column(Model):
-    """One declared column of a version, with public bounds, codes and missing sentinels."""
+class Column(DeclaredColumn):
+    """One declared column of a version's main table."""
 
     version = models.ForeignKey(DatasetVersion, on_delete=models.CASCADE, related_name="columns")
-    position = models.PositiveIntegerField()
-    name = models.CharField(max_length=63)
-    kind = models.CharField(max_length=10, choices=[(k.value, k.value) for k in schema.Kind])
-    description = models.CharField(max_length=200, blank=True)
-    lower = models.DecimalField(max_digits=24, decimal_places=6, null=True, blank=True)
-    upper = models.DecimalField(max_digits=24, decimal_places=6, null=True, blank=True)
-    step = models.DecimalField(max_digits=12, decimal_places=6, default=Decimal(1))
-    codes = models.JSONField(default=list, blank=True)
-    missing = models.JSONField(default=list, blank=True)
-    nullable = models.BooleanField(default=True)
-    source = models.CharField(max_length=10, choices=BoundSource.choices, default=BoundSource.CODEBOOK)
 
-    class Meta:
-        ordering = ["position"]
+    class Meta(DeclaredColumn.Meta):
         constraints = [
+            *DeclaredColumn.Meta.constraints,
             models.UniqueConstraint(fields=["version", "name"], name="column_name_once"),
             models.UniqueConstraint(fields=["version", "position"], name="column_position_once"),
-            models.CheckConstraint(condition=Q(step__gt=0), name="column_step"),
-            models.CheckConstraint(
-                # Both written out: a comparison with NULL is neither true nor false, and a CHECK lets it pass.
-                condition=Q(lower__isnull=True, upper__isnull=True)
-                | Q(lower__isnull=False, lower__lt=F("upper"), upper__isnull=False),
-                name="column_bounds",
-            ),
         ]
-
-    def __str__(self) -> str:
-        return self.name
-
-    def value(self) -> schema.Column:
-        return schema.Column(
-            name=self.name,
-            kind=schema.Kind(self.kind),
-            lower=self.lower,
-            upper=self.upper,
-            step=self.step,
-            codes=tuple(self.codes),
-            missing=tuple(self.missing),
-            description=self.description,
-            nullable=self.nullable,
-        )
 
 
 class AccessPolicy(Model):

@@ -26,7 +26,9 @@ _SHOWN = (DatasetStatus.PUBLISHED, DatasetStatus.FROZEN)
 def _datasets() -> QuerySet[Dataset]:
     """Return datasets with all that `roles_of` and `current` read, so that neither asks for each row."""
     return Dataset.objects.select_related("area", "population").prefetch_related(
-        "area__seats", "stewards", Prefetch("versions", DatasetVersion.objects.prefetch_related("columns"))
+        "area__seats",
+        "stewards",
+        Prefetch("versions", DatasetVersion.objects.prefetch_related("columns", "tables__columns")),
     )
 
 
@@ -60,7 +62,8 @@ def catalogue(user: User, *, search: str = "", area: str | None = None) -> Query
     if area:
         rows = rows.filter(area__slug=area)
     for word in search.split()[:10]:
-        columns = DatasetVersion.objects.filter(columns__name__icontains=word).values("dataset")
+        named = Q(columns__name__icontains=word) | Q(tables__columns__name__icontains=word)
+        columns = DatasetVersion.objects.filter(named).values("dataset")
         rows = rows.filter(Q(title__icontains=word) | Q(summary__icontains=word) | Q(pk__in=columns))
     return rows.order_by("title", "id")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from domains.catalog.models import DatasetVersion
+from domains.catalog.models import DatasetVersion, VersionTable
 from domains.errors import NotFound
 
 _CHUNK = 1 << 20
@@ -28,20 +28,32 @@ def path_of(version: DatasetVersion) -> Path:
     return _data_path(version.sha256)
 
 
+def paths_of(version: DatasetVersion) -> dict[str, Path]:
+    """Return every table's file by the table's name, the main one first; only a worker opens them."""
+    others = {table.name: _data_path(table.sha256) for table in version.tables.all()}
+    return {version.main_name: path_of(version)} | others
+
+
+def mock_paths_of(version: DatasetVersion) -> dict[str, Path]:
+    """Return every table's mock by the table's name, as the engine reads it."""
+    others = {table.name: _mock_path(table.mock_sha256, "parquet") for table in version.tables.all()}
+    return {version.main_name: mock_path(version)} | others
+
+
 def _data_path(sha256: str) -> Path:
     if not sha256:
         raise NotFound("This version has no data yet.", code="no_data")
     return Path(settings.DATA_DIR) / sha256[:2] / f"{sha256}.parquet"
 
 
-def mock_path(version: DatasetVersion) -> Path:
-    """Return the version's mock as Parquet, with row ids, as the engine reads it."""
-    return _mock_path(version.mock_sha256, "parquet")
+def mock_path(source: DatasetVersion | VersionTable) -> Path:
+    """Return the mock of a version's main table, or of a further one, as Parquet with row ids for the engine."""
+    return _mock_path(source.mock_sha256, "parquet")
 
 
-def mock_csv_path(version: DatasetVersion) -> Path:
-    """Return the version's mock as CSV, as people download it."""
-    return _mock_path(version.mock_sha256, "csv")
+def mock_csv_path(source: DatasetVersion | VersionTable) -> Path:
+    """Return the same mock as CSV, as people download it."""
+    return _mock_path(source.mock_sha256, "csv")
 
 
 def _mock_path(sha256: str, kind: str) -> Path:
@@ -103,6 +115,10 @@ def digest(file: Path) -> str:
 
 
 def remove(sha256: str) -> None:
-    """Delete a private file that no version holds, if it is there."""
-    if not DatasetVersion.objects.filter(sha256=sha256).exists():
+    """Delete a made file that no version and no table holds, if it is there, with the mock of the same name."""
+    if not any(model.objects.filter(sha256=sha256).exists() for model in (DatasetVersion, VersionTable)):
         _data_path(sha256).unlink(missing_ok=True)
+    # An uploaded mock, and a public table's, is named by the same hash as the file that was made.
+    if not any(model.objects.filter(mock_sha256=sha256).exists() for model in (DatasetVersion, VersionTable)):
+        for kind in ("parquet", "csv"):
+            _mock_path(sha256, kind).unlink(missing_ok=True)

@@ -2,9 +2,13 @@
 
 # ruff: noqa: S608 - every name in these statements is a constant of this file
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from domains.triggers import Trigger, check, guard, kept, register
 
 VERSION, COLUMN = "catalog_datasetversion", "catalog_column"
+TABLE, TABLE_COLUMN = "catalog_versiontable", "catalog_tablecolumn"
 
 _FIXED = (
     "id", "created_at", "dataset_id", "number", "unit_column", "max_groups", "max_rows", "max_units", "declared_rows",
@@ -15,26 +19,48 @@ _FIXED = (
 _CHANGED = " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in _FIXED)
 _STEPS = "(OLD.status = 'published' AND NEW.status IN ('published', 'retired')) OR NEW.status = OLD.status"
 _COLUMNS_FIXED = "the columns of a published version never change"
+_TABLES_FIXED = "the tables of a published version never change"
 
 
 def _is_draft(row: str) -> str:
     return f"EXISTS (SELECT 1 FROM {VERSION} v WHERE v.id = {row}.version_id AND v.status = 'draft')"
 
 
-def _column_delete() -> Trigger:
-    """Refuse to delete a published version's column; a deletion has no NEW row, so `check` does not fit."""
-    name = "catalog_column_delete_of_draft_only"
+def _is_in_draft(row: str) -> str:
+    return (
+        f"EXISTS (SELECT 1 FROM {TABLE} t JOIN {VERSION} v ON v.id = t.version_id "
+        f"WHERE t.id = {row}.table_id AND v.status = 'draft')"
+    )
+
+
+def _delete(name: str, table: str, unless: str, message: str) -> Trigger:
+    """Refuse to delete what a published version has; a deletion has no NEW row, so `check` does not fit."""
     sqlite = (
-        f"CREATE TRIGGER {name} BEFORE DELETE ON {COLUMN} FOR EACH ROW "
-        f"BEGIN SELECT RAISE(ABORT, '{_COLUMNS_FIXED}') WHERE NOT {_is_draft('OLD')}; END"
+        f"CREATE TRIGGER {name} BEFORE DELETE ON {table} FOR EACH ROW "
+        f"BEGIN SELECT RAISE(ABORT, '{message}') WHERE NOT {unless}; END"
     )
     postgresql = (
         f"CREATE OR REPLACE FUNCTION {name}_f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        f"IF NOT {_is_draft('OLD')} THEN RAISE EXCEPTION USING MESSAGE = '{_COLUMNS_FIXED}', "
+        f"IF NOT {unless} THEN RAISE EXCEPTION USING MESSAGE = '{message}', "
         f"ERRCODE = 'integrity_constraint_violation'; END IF; RETURN OLD; END $$; "
-        f"CREATE TRIGGER {name} BEFORE DELETE ON {COLUMN} FOR EACH ROW EXECUTE FUNCTION {name}_f()"
+        f"CREATE TRIGGER {name} BEFORE DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION {name}_f()"
     )
-    return Trigger(name, COLUMN, sqlite, postgresql)
+    return Trigger(name, table, sqlite, postgresql)
+
+
+def _draft_only(name: str, table: str, is_draft: Callable[[str], str], message: str) -> tuple[Trigger, ...]:
+    """Refuse INSERT, UPDATE and DELETE on `table` for rows of a version that is no draft."""
+    return (
+        check(f"{name}_insert_in_draft_only", table, on="INSERT", unless=is_draft("NEW"), message=message),
+        check(
+            f"{name}_update_in_draft_only",
+            table,
+            on="UPDATE",
+            unless=f"{is_draft('OLD')} AND {is_draft('NEW')}",
+            message=message,
+        ),
+        _delete(f"{name}_delete_of_draft_only", table, is_draft("OLD"), message),
+    )
 
 
 register(
@@ -47,19 +73,18 @@ register(
     ),
     *kept(VERSION),
     *kept("catalog_connection"),
-    check(
-        "catalog_column_insert_in_draft_only",
-        COLUMN,
-        on="INSERT",
-        unless=_is_draft("NEW"),
-        message=_COLUMNS_FIXED,
+    replace(
+        check(
+            "catalog_version_published_with_all_files",
+            VERSION,
+            on="UPDATE",
+            unless=f"NEW.status = 'draft' OR OLD.status <> 'draft' OR NOT EXISTS "
+            f"(SELECT 1 FROM {TABLE} t WHERE t.version_id = NEW.id AND t.sha256 = '')",
+            message="a table of this version has no file",
+        ),
+        needs=(TABLE,),
     ),
-    check(
-        "catalog_column_update_in_draft_only",
-        COLUMN,
-        on="UPDATE",
-        unless=f"{_is_draft('OLD')} AND {_is_draft('NEW')}",
-        message=_COLUMNS_FIXED,
-    ),
-    _column_delete(),
+    *_draft_only("catalog_column", COLUMN, _is_draft, _COLUMNS_FIXED),
+    *_draft_only("catalog_table", TABLE, _is_draft, _TABLES_FIXED),
+    *_draft_only("catalog_tablecolumn", TABLE_COLUMN, _is_in_draft, _TABLES_FIXED),
 )

@@ -13,10 +13,11 @@ from domains.audit.recorder import record
 from domains.base import move, new_id
 from domains.catalog import storage
 from domains.catalog.lifecycle import DatasetStatus, VersionStatus
-from domains.catalog.models import DatasetVersion, MockOrigin
+from domains.catalog.models import DatasetVersion, MockOrigin, VersionTable
+from domains.catalog.tables import locked_draft
 from domains.catalog.versions import schema_sha256
 from domains.errors import IllegalMove, InvalidInput
-from domains.intake import staging
+from domains.intake import staging, tables
 from domains.intake.lifecycle import UploadStatus
 from domains.intake.models import Upload, UploadFormat, UploadPurpose
 from domains.jobs import actions as jobs
@@ -38,8 +39,9 @@ def receive(
     format: str,
     by: User,
     purpose: str = UploadPurpose.DATA,
+    table: str = "",
 ) -> Upload:
-    """Take in a file for a draft version and queue its check.
+    """Take in a file for a draft version, for its main table or the further one named, and queue its check.
 
     The bytes are streamed to the staging folder before the transaction begins, so that a slow sender holds no
     lock. Raises InvalidInput for a file that is too large, empty, or of a kind that is not taken.
@@ -48,10 +50,17 @@ def receive(
     _require_draft(version)
     if format not in UploadFormat.values or purpose not in UploadPurpose.values:
         raise InvalidInput("Say whether the file is csv or parquet, and data or mock.", code="upload_format")
+    if table:
+        tables.find(version, table)
+        if purpose != UploadPurpose.DATA:
+            raise InvalidInput(
+                "A mock is uploaded for the main table alone; the others' are made.", code="upload_table"
+            )
     upload = Upload(
         pk=new_id(),
         version=version,
         purpose=purpose,
+        table=table,
         format=format,
         filename=staging.clean_name(filename, format),
         created_by=by,
@@ -71,7 +80,14 @@ def _take_in(upload: Upload, *, by: User) -> None:
     upload.save(force_insert=True)
     spec = {"sha256": upload.sha256}
     jobs.queue(JobKind.PROFILE, subject=upload.pk, spec=spec, planned_seconds=CHECK_SECONDS, queue="default")
-    record(Event.UPLOAD_RECEIVED, by=by, on=upload, version=upload.version_id, purpose=upload.purpose)
+    record(
+        Event.UPLOAD_RECEIVED,
+        by=by,
+        on=upload,
+        version=upload.version_id,
+        purpose=upload.purpose,
+        table=upload.table,
+    )
 
 
 def _require_draft(version: DatasetVersion) -> None:
@@ -85,8 +101,7 @@ def conform(upload: Upload, *, by: User) -> None:
     version = upload.version
     require(by, Permission.DATASET_EDIT, on=version)
     _require_draft(version)
-    if not version.columns.exists():
-        raise IllegalMove("Declare the schema first; then the file can be made.", code="schema_missing")
+    table, unit = tables.declared(version, upload.table)
     if upload.purpose == UploadPurpose.MOCK and not version.sha256:
         raise IllegalMove(
             "Make the data's file first: a mock is compared with it before anybody sees it.",
@@ -97,12 +112,16 @@ def conform(upload: Upload, *, by: User) -> None:
             "The mock of data in place is always made from the schema: rows that stay there cannot be compared.",
             code="in_place",
         )
-    table = version.table()
     move(upload, UploadStatus.CONFORMING, status_code="")
     jobs.queue(
         JobKind.CONFORM,
         subject=upload.pk,
-        spec={"sha256": upload.sha256, "schema_sha256": schema_sha256(table), "table": table.to_dict()},
+        spec={
+            "sha256": upload.sha256,
+            "schema_sha256": schema_sha256(table),
+            "table": table.to_dict(),
+            "unit": unit,
+        },
         planned_seconds=CONFORM_SECONDS,
         queue="default",
     )
@@ -116,26 +135,34 @@ def discard(upload: Upload, *, by: User) -> None:
     move(upload, UploadStatus.DISCARDED)
     version = DatasetVersion.objects.select_for_update().get(pk=upload.version_id)
     if version.status == VersionStatus.DRAFT and upload.made_sha256:
-        _let_go(version, upload)
+        tables.let_go(version, upload)
     record(Event.UPLOAD_DISCARDED, by=by, on=upload, version=upload.version_id)
     transaction.on_commit(lambda: _delete(upload))
 
 
-def _let_go(version: DatasetVersion, upload: Upload) -> None:
-    """Take a discarded file out of its draft version."""
-    if upload.purpose == UploadPurpose.DATA and version.sha256 == upload.made_sha256:
-        empty = {"sha256": "", "mock_sha256": "", "mock_origin": "", "mock_approved_by": None}
-        DatasetVersion.objects.filter(pk=version.pk).update(**empty)
-    elif upload.purpose == UploadPurpose.MOCK and version.mock_sha256 == upload.made_sha256:
-        DatasetVersion.objects.filter(pk=version.pk).update(
-            mock_sha256="", mock_origin="", mock_approved_by=None
-        )
-
-
 def _delete(upload: Upload) -> None:
     staging.delete(upload.pk)
-    if upload.made_sha256 and upload.purpose == UploadPurpose.DATA:
+    if upload.made_sha256:
         storage.remove(upload.made_sha256)
+
+
+@transaction.atomic(durable=True)
+def remove_table(table: VersionTable, *, by: User) -> None:
+    """Take a further table out of a draft version, and delete the bytes that were sent for it."""
+    version = table.version
+    require(by, Permission.DATASET_EDIT, on=version)
+    locked_draft(version)
+    sent = Upload.objects.filter(version=version, table=table.name).exclude(status=UploadStatus.DISCARDED)
+    for upload in sent.select_related("version"):
+        if upload.status in (UploadStatus.CHECKING, UploadStatus.CONFORMING):
+            raise IllegalMove("A worker is reading this table's file; try again soon.", code="upload_busy")
+        move(upload, UploadStatus.DISCARDED)
+        transaction.on_commit(partial(_delete, upload))
+    made = table.sha256
+    table.delete()
+    if made:
+        transaction.on_commit(partial(storage.remove, made))
+    record(Event.TABLE_REMOVED, by=by, on=version, table=table.name)
 
 
 @transaction.atomic(durable=True)
@@ -199,6 +226,7 @@ def _require_publishable(version: DatasetVersion, attested: bool) -> None:
         raise IllegalMove("Upload a file and make it under the declared schema first.", code="not_conformed")
     if not version.mock_sha256:
         raise IllegalMove("The mock is not there yet.", code="no_mock")
+    tables.require_made(version)
     if version.mock_origin == MockOrigin.UPLOADED:
         uploader = Upload.objects.filter(
             version=version, purpose=UploadPurpose.MOCK, made_sha256=version.mock_sha256

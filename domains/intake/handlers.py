@@ -6,6 +6,8 @@ Each handler may be called twice for one job; it starts again from the staged by
 from __future__ import annotations
 
 import json
+import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,7 @@ from domains.base import move
 from domains.catalog import storage
 from domains.catalog.lifecycle import VersionStatus
 from domains.catalog.models import DatasetVersion, MockOrigin
-from domains.catalog.versions import schema_sha256
-from domains.intake import staging
+from domains.intake import staging, tables
 from domains.intake.lifecycle import UploadStatus
 from domains.intake.models import Upload, UploadPurpose
 from domains.jobs import actions as jobs
@@ -76,9 +77,7 @@ def conform(claim: Claim) -> None:
         _require_intact(upload)
         with storage.workplace() as folder:
             findings = _make(claim, upload, folder)
-            made = (
-                _made_mock(claim, upload, folder) if _is_mock(upload) else _made_data(claim, upload, folder)
-            )
+            made = _made(claim, upload, folder)
     except Refused as refusal:
         findings = upload.findings | {"made": refusal.findings}
         _conclude(claim, upload, UploadStatus.READY, Event.UPLOAD_REFUSED, findings, refusal.code)
@@ -146,11 +145,31 @@ def _make(claim: Claim, upload: Upload, folder: Path) -> dict[str, Any]:
     return _ask(claim, "conform", spec, payload, file_mb=2 * settings.UPLOAD_MAX_EXPANDED_MB)
 
 
+def _made(claim: Claim, upload: Upload, folder: Path) -> dict[str, Any]:
+    """Store what `_make` wrote, with its mock; return what the version, or its table, says of both."""
+    if _is_mock(upload):
+        return _made_mock(claim, upload, folder)
+    if claim.job.spec["table"]["is_public"]:
+        return _made_public(claim, folder)
+    made = _made_data(claim, upload, folder)
+    return {name: made[name] for name in ("sha256", "mock_sha256")} if upload.table else made
+
+
+def _made_public(claim: Claim, folder: Path) -> dict[str, Any]:
+    """Store a public table, which is its own mock, for people to download as it is."""
+    made, copy, csv = folder / "made.parquet", folder / "mock.parquet", folder / "mock.csv"
+    _ask(claim, "export", {"memory_mb": 512}, {"parquet": str(made), "csv": str(csv)}, file_mb=1024)
+    shutil.copyfile(made, copy)
+    return {"mock_sha256": storage.store_mock(copy, csv), "sha256": storage.store(made)}
+
+
 def _made_data(claim: Claim, upload: Upload, folder: Path) -> dict[str, Any]:
     """Store the private file and a mock drawn from the schema; return what the version says of both."""
     table = claim.job.spec["table"]
-    rows = min(upload.version.declared_rows or MOCK_ROWS, 10 * MOCK_ROWS)
-    spec = {"table": table, "rows": rows, "seed": claim.job.spec["schema_sha256"], "memory_mb": 512}
+    source = tables.find(upload.version, upload.table) if upload.table else upload.version
+    rows = min(source.declared_rows or MOCK_ROWS, 10 * MOCK_ROWS)
+    words = {"seed": claim.job.spec["schema_sha256"], "unit": claim.job.spec["unit"], "memory_mb": 512}
+    spec = {"table": table, "rows": rows, **words}
     payload = {"parquet": str(folder / "mock.parquet"), "csv": str(folder / "mock.csv")}
     _ask(claim, "mock", spec, payload, file_mb=1024)
     mock = storage.store_mock(folder / "mock.parquet", folder / "mock.csv")
@@ -178,13 +197,15 @@ def _enter(claim: Claim, upload: Upload, made: dict[str, Any], findings: dict[st
     """Write what was made into the draft version, unless its schema changed or it was published meanwhile."""
     with transaction.atomic(durable=True):
         version = DatasetVersion.objects.select_for_update().get(pk=upload.version_id)
-        fits = schema_sha256(version.table()) == claim.job.spec["schema_sha256"]
-        if version.status != VersionStatus.DRAFT or not fits:
+        fits = version.status == VersionStatus.DRAFT and tables.is_still(version, upload, claim.job.spec)
+        if not fits:
             _settle(claim, upload, UploadStatus.READY, Event.UPLOAD_REFUSED, findings, "schema_changed")
             return
-        DatasetVersion.objects.filter(pk=version.pk).update(**made)
+        tables.enter(version, upload, made)
         made_sha256 = made["mock_sha256"] if _is_mock(upload) else made["sha256"]
         Upload.objects.filter(pk=upload.pk).update(made_sha256=made_sha256)
+        if upload.made_sha256 not in ("", made_sha256):  # made before, and replaced now
+            transaction.on_commit(partial(storage.remove, upload.made_sha256))
         _settle(claim, upload, UploadStatus.CONFORMED, Event.UPLOAD_CONFORMED, findings, "")
 
 

@@ -30,6 +30,7 @@ class Upload(Model, HasLifecycle):
 
     version = models.ForeignKey(DatasetVersion, on_delete=models.PROTECT, related_name="uploads")
     purpose = models.CharField(max_length=6, choices=UploadPurpose.choices, default=UploadPurpose.DATA)
+    table = models.CharField(max_length=63, blank=True)  # a further table's name; empty for the main one
     format = models.CharField(max_length=8, choices=UploadFormat.choices)
     filename = models.CharField(max_length=160)
     size = models.BigIntegerField()

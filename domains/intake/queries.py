@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import QuerySet
 
 from domains.catalog.models import DatasetVersion
@@ -24,6 +26,8 @@ REASONS = {
     "header_duplicate": "Two columns have the same name; upper and lower case count as one.",
     "header_reserved": "A column is called _row, a name that is kept for the row number.",
     "header_unprintable": "A column's name is too long or holds signs that cannot be shown.",
+    "key_missing": "A row of this public table has no key: it is empty, or not of the declared kind or codes.",
+    "key_repeated": "Two rows of this public table have the same key.",
     "limits_exceeded": "Reading it took more memory or time than is allowed.",
     "line_too_long": "A line is longer than 2 MB.",
     "mock_copies_rows": "More than one in a hundred of the mock's rows equal a private row.",
@@ -37,6 +41,7 @@ REASONS = {
     "schema_changed": "The schema was declared anew meanwhile; make the file again.",
     "schema_invalid": "The declared schema cannot be read; declare it again.",
     "too_many_columns": "It has more than 1,000 columns.",
+    "too_many_rows": "It holds more rows than the public table declares at most.",
     "too_many_units": "It holds more privacy units than the version declares at most.",
     "unreadable": "It could not be read.",
     "upload_changed": "The received bytes are gone or changed; send the file again.",
@@ -50,7 +55,17 @@ def reason(upload: Upload) -> str:
         return ""
     line = upload.findings.get("line")
     text = REASONS.get(upload.status_code, "It could not be used.")
-    return f"{text} (line {line})" if line else text
+    return f"{text} (line {line})" if line else f"{text}{_where(upload.findings.get('made', {}))}"
+
+
+def _where(made: dict[str, Any]) -> str:
+    """Return which rows of a public table are meant; of private rows nothing is counted or quoted here."""
+    if "key_missing" in made:
+        return f" Rows without {made['key']}: {made['key_missing']}."
+    if "key_repeated" in made:
+        examples = ", ".join(made["examples"])
+        return f" Repeated values of {made['key']}: {made['key_repeated']}, such as {examples}."
+    return ""
 
 
 def uploads(version: DatasetVersion, *, user: User) -> QuerySet[Upload]:

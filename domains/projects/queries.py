@@ -135,6 +135,7 @@ def _grants() -> QuerySet[AccessGrant]:
         "dataset__stewards",
         "dataset__area__seats",
         "dataset__versions__columns",
+        "dataset__versions__tables__columns",
     )
 
 

@@ -172,9 +172,9 @@ def _answer(analysis: AnalysisRequest, claim: Claim, child: Child, fence: int, s
 
     Both write to the log, whose size anyone may read, so neither is done before the deadline.
     """
-    path = str(storage.path_of(analysis.current.version))
+    paths = {name: str(path) for name, path in storage.paths_of(analysis.current.version).items()}
     try:
-        payload = child.go({"paths": path, "salt": fresh_salt()}, timeout=seconds)
+        payload = child.go({"paths": paths, "salt": fresh_salt()}, timeout=seconds)
     except ChildFailed as failure:
         _sleep_until(claim.job.deadline)
         log.warning("a run failed after data was opened", extra={"job": claim.job.pk})
@@ -211,12 +211,12 @@ def run_mock(claim: Claim) -> None:
     """Run a request on mock data: the same engine and the same noise, uncharged; the result is the author's."""
     job = claim.job
     analysis = AnalysisRequest.objects.select_related("revision__version").get(pk=job.subject)
-    path = str(storage.mock_path(analysis.current.version))
+    paths = {name: str(path) for name, path in storage.mock_paths_of(analysis.current.version).items()}
     try:
         with _child(claim, float(job.planned_seconds) + PREPARE_SECONDS) as child:
             child.prepared(PREPARE_SECONDS)
             jobs.to_running(claim)
-            payload = child.go({"paths": path, "salt": fresh_salt()}, timeout=float(job.planned_seconds))
+            payload = child.go({"paths": paths, "salt": fresh_salt()}, timeout=float(job.planned_seconds))
     except ChildFailed as failure:
         jobs.finish(claim, JobStatus.FAILED, code=failure.code)
         return

@@ -8,28 +8,34 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from privacy import duck
 from privacy.duck import list_sql, name_sql, text_sql
-from privacy.schema import Column, Kind, Table, decimal_text
+from privacy.schema import Column, Kind, Table, day_of, decimal_text
 from privacy.unit import ROW_ID
 
 MISSING_SHARE = 0.05
 MOST_ROWS = 100_000
 _ROWS_PER_UNIT = 3
-_DAYS = 3_650  # dates carry no declared bounds; the ten years from the first day of 2000
+_FIRST_DAY, _DAYS = date(2000, 1, 1), 3_650  # of a date without declared bounds: ten years
 
 
 @dataclass(frozen=True)
 class Mock:
-    """A mock that is ready to be drawn."""
+    """A mock that is ready to be drawn.
+
+    `unit_as` is how the main table declares the privacy unit's column: the mocks of a dataset's private tables
+    name their units alike, so that joins of mocks give rows.
+    """
 
     table: Table
     rows: int
     seed: str
     memory_mb: int
+    unit_as: Column | None = None
 
     def run(self, parquet: str, csv: str) -> bytes:
         """Write the rows to `parquet`, with row ids, and to `csv` without; return their number as JSON."""
@@ -59,7 +65,7 @@ class Mock:
     def _value(self, column: Column) -> str:
         """Return a column's value in row i."""
         if column.name == self.table.unit.column:
-            return self._unit_value(column)
+            return self._unit_value(self.unit_as or column)
         value = self._filled(column)
         if not column.nullable:
             return value
@@ -72,7 +78,10 @@ class Mock:
         if column.kind is Kind.BOOLEAN:
             return f"({share} < 0.5)"
         if column.kind is Kind.DATE:
-            return f"(DATE '2000-01-01' + CAST(floor({share} * {_DAYS}) AS INTEGER))"
+            first, days = _FIRST_DAY, _DAYS
+            if column.lower is not None and column.upper is not None:
+                first, days = day_of(column.lower), int(column.upper - column.lower) + 1
+            return f"(DATE '{first.isoformat()}' + CAST(floor({share} * {days}) AS INTEGER))"
         if column.kind is Kind.TEXT:
             return f"('text ' || CAST(floor({share} * 1000) AS INTEGER))"
         return self._number(column)
@@ -116,7 +125,9 @@ def _codes_sql(column: Column) -> str:
 
 
 def prepare(spec: Mapping[str, Any]) -> Mock:
-    """Return the mock that `spec` describes: table, rows, seed, memory_mb. Raises SchemaInvalid."""
+    """Return the mock that `spec` describes: table, rows, seed, memory_mb, unit. Raises SchemaInvalid."""
     table = Table.from_dict(spec["table"])
     rows = max(1, min(int(spec["rows"]), MOST_ROWS, table.max_units))
-    return Mock(table, rows, str(spec["seed"]), int(spec["memory_mb"]))
+    unit = spec.get("unit")
+    unit_as = None if unit is None else Column.from_dict(unit)
+    return Mock(table, rows, str(spec["seed"]), int(spec["memory_mb"]), unit_as)

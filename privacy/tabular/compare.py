@@ -9,7 +9,7 @@ from typing import Any
 
 from privacy import duck
 from privacy.duck import name_sql, text_sql
-from privacy.schema import NUMERIC, Column, Kind, Table
+from privacy.schema import Column, Kind, Table
 
 TELLING_VALUES = 100  # a column with at least so many declared values tells rows apart
 TELLING_PRODUCT = 1_000_000  # and together they must make a chance match unlikely
@@ -78,9 +78,7 @@ def _values(column: Column) -> int:
     """Return how many values a column can take by its declaration."""
     if column.codes:
         return len(column.codes)
-    if column.kind in NUMERIC:
-        if column.lower is None or column.upper is None:
-            return TELLING_PRODUCT
+    if column.lower is not None and column.upper is not None:
         return int((column.upper - column.lower) / column.step) + 1
     return 2 if column.kind is Kind.BOOLEAN else TELLING_PRODUCT
 

@@ -22,6 +22,7 @@ from privacy.tabular.source import FileRefused, Source, look
 from privacy.unit import ROW_ID
 
 _LARGEST = 2**53  # from here on a double no longer tells neighbouring integers apart
+MOST_EXAMPLES = 5  # repeated keys of a public table that its owner is shown
 _SAFE = re.compile(r"[^a-z0-9]+")
 
 
@@ -155,7 +156,7 @@ class Conform:
             ) as connection:
                 report = self._write(_named(source, connection), out, connection)
         except FileRefused as refusal:
-            report = {"refused": refusal.code}
+            report = {"refused": refusal.code, **refusal.facts}
         except duckdb.Error:  # its words may quote a row
             report = {"refused": "unreadable"}
         return json.dumps(report).encode()
@@ -167,8 +168,7 @@ class Conform:
         columns = ", ".join(f"{read.value} AS {name_sql(read.column.name)}" for read in readings)
         extra = "" if unit is None or self.table.find(unit[0]) else f", {unit[1]} AS {name_sql(unit[0])}"
         keep = "" if unit is None else f" WHERE {name_sql(unit[0])} IS NOT NULL"
-        # A keyed hash of each row's place: without the salt nobody can tell the old order from the new.
-        place = f"md5_number({text_sql(secrets.token_hex(16))} || CAST(row_number() OVER () AS VARCHAR))"
+        place = self._place(readings)
         rows = f'SELECT {columns}{extra}, {place} AS "_place" FROM {source.sql()}'
         # row_number() runs in the order of the places, and numbers what is kept.
         numbered = f'row_number() OVER (ORDER BY "_place") AS {name_sql(ROW_ID)}'
@@ -176,7 +176,28 @@ class Conform:
         connection.execute(
             f"COPY ({query}) TO {text_sql(out)} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)"
         )
+        if self.table.is_public:
+            self._require_key(out, connection)
         return report | self._units(unit and unit[0], report["rows"], out, connection)
+
+    def _place(self, readings: list[Reading]) -> str:
+        """Return what rows are ordered by: a public table's key, or nothing that the file could tell."""
+        if self.table.is_public:
+            return next(read.value for read in readings if read.column.name == self.table.key)
+        # A keyed hash of each row's place: without the salt nobody can tell the old order from the new.
+        return f"md5_number({text_sql(secrets.token_hex(16))} || CAST(row_number() OVER () AS VARCHAR))"
+
+    def _require_key(self, out: str, connection: Any) -> None:
+        """Refuse a public table with a row that no key names, or two rows of one key, and say which."""
+        key, file = name_sql(self.table.key or ""), f"read_parquet({text_sql(out)})"
+        [(missing,)] = connection.execute(f"SELECT count(*) FROM {file} WHERE {key} IS NULL").fetchall()
+        if missing:
+            raise FileRefused("key_missing", facts={"key": self.table.key, "key_missing": int(missing)})
+        twice = f"SELECT CAST({key} AS VARCHAR) FROM {file} GROUP BY {key} HAVING count(*) > 1 ORDER BY {key}"
+        values = [str(row[0]) for row in connection.execute(twice).fetchall()]
+        if values:
+            facts = {"key": self.table.key, "key_repeated": len(values), "examples": values[:MOST_EXAMPLES]}
+            raise FileRefused("key_repeated", facts=facts)
 
     def _source_name(self, source: Source, column: Column) -> str:
         try:
@@ -206,7 +227,7 @@ class Conform:
             query = f"SELECT count(*), count_if(n > {allowed}) FROM ({sizes})"
             [(units, over)] = connection.execute(query).fetchall()
         if units > self.table.max_units:
-            raise FileRefused("too_many_units")
+            raise FileRefused("too_many_rows" if self.table.is_public else "too_many_units")
         if not kept:
             raise FileRefused("no_rows")
         return {

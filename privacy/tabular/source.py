@@ -10,10 +10,10 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from privacy.duck import text_sql
 from privacy.errors import PrivacyError
@@ -30,11 +30,15 @@ _ARCHIVES |= {b"7z\xbc\xaf": "compression_refused", b"Rar!": "compression_refuse
 
 
 class FileRefused(PrivacyError):
-    """A file cannot become a dataset. The code says why; `line` is for its owner's eyes only."""
+    """A file cannot become a dataset. The code says why; `line` is for its owner's eyes only.
 
-    def __init__(self, code: str, line: int | None = None) -> None:
+    `facts` are counts and values that say where to look: of public tables only.
+    """
+
+    def __init__(self, code: str, line: int | None = None, *, facts: Mapping[str, Any] | None = None) -> None:
         super().__init__(f"The file is refused: {code}.", code=code)
         self.line = line
+        self.facts = dict(facts or {})
 
 
 @dataclass(frozen=True)

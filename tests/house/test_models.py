@@ -35,7 +35,9 @@ def test_append_only_rows_are_guarded_by_the_database(model):
 def test_a_person_who_decided_is_never_deleted_with_the_decision(model):
     people = [field for field in model._meta.fields if getattr(field, "related_model", None) is not None]
     loose = {field.name for field in people if field.remote_field.on_delete is models.CASCADE}
-    assert loose <= {"version", "recipient"}  # a draft's columns go with it, and notices with their reader
+    # A draft's tables and columns go with it, and notices with their reader.
+    # A draft's tables and columns go with it, and notices with their reader.
+    assert loose <= {"version", "table", "recipient"}
 
 
 @pytest.mark.parametrize("model", OURS, ids=LABELS)

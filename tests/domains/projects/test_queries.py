@@ -102,11 +102,11 @@ def test_lists_cost_the_same_for_one_project_and_for_thirty(given, django_assert
             [(grant.dataset.title, grant.dataset.current.number) for grant in row.grants.all()]
 
     given.rita.node_roles  # noqa: B018 - read once a person
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         read(given.rita)
     for _ in range(29):
         cast.approved(given, dataset)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         read(given.rita)
 
 
@@ -120,11 +120,11 @@ def test_grants_cost_the_same_for_one_and_for_thirty(given, django_assert_num_qu
             str(row), str(row.granted_by), str(row.dataset.population), row.dataset.current.table()
 
     given.sam.node_roles  # noqa: B018
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         read(given.sam)
     for _ in range(29):
         cast.granted(cast.approved(given, dataset), by=given.ada)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         read(given.sam)
 
 

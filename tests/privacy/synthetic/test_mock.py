@@ -63,8 +63,9 @@ def test_the_rows_are_what_the_schema_declares(draw):
 
 
 def test_nothing_but_the_declaration_is_asked_for():
-    """The whole input is the schema, a number and a seed: no path of a private file can reach it."""
-    assert set(inspect.signature(mock.Mock).parameters) == {"table", "rows", "seed", "memory_mb"}
+    """The whole input is declarations, a number and a seed: no path of a private file can reach it."""
+    parameters = {"table", "rows", "seed", "memory_mb", "unit_as"}
+    assert set(inspect.signature(mock.Mock).parameters) == parameters
     assert set(inspect.signature(mock.Mock.run).parameters) == {"self", "parquet", "csv"}
     assert "read_" not in inspect.getsource(mock)
 
