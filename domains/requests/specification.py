@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -114,18 +115,23 @@ def parse_epsilon(text: str) -> Decimal:
 def specify(grant: AccessGrant, version: DatasetVersion, *, sql: str, epsilon: str) -> Specification:
     """Parse and price; raise QueryRejected or InvalidInput. Reads public metadata only, and runs in the web process."""
     amount = parse_epsilon(epsilon)
-    population = grant.dataset.population
+    rho = rho_of(float(amount), grant.dataset.population.conversion_delta)
+    plan, offer = offering(grant, version, sql=sql)
+    return Specification(sql.strip(), amount, version, plan, offer(rho), grant.pk)
+
+
+def offering(
+    grant: AccessGrant, version: DatasetVersion, *, sql: str
+) -> tuple[Plan | Workload, Callable[[int], Pricing]]:
+    """Parse once; return the plan, and what an offered ρ buys of it. Raises QueryRejected."""
     table = version.table()
-    rho = rho_of(float(amount), population.conversion_delta)
     size: dict[str, Any] = {"tick": grant.dataset.tick, "declared_rows": version.declared_rows}
     if workloads.asks_workload(sql):
         workload = workloads.parse(sql, table)
-        pricing = price_workload(workload, table, rho=rho, **size)
-        return Specification(sql.strip(), amount, version, workload, pricing, grant.pk)
+        return workload, lambda rho: price_workload(workload, table, rho=rho, **size)
     plan = parse(sql, table)
-    delta = int(population.delta * DELTA_UNIT) // THRESHOLD_SHARE
-    pricing = price(plan, table, rho=rho, delta=delta, **size)
-    return Specification(sql.strip(), amount, version, plan, pricing, grant.pk)
+    delta = int(grant.dataset.population.delta * DELTA_UNIT) // THRESHOLD_SHARE
+    return plan, lambda rho: price(plan, table, rho=rho, delta=delta, **size)
 
 
 def current_version(grant: AccessGrant) -> DatasetVersion:

@@ -8,10 +8,9 @@ from domains.errors import InvalidInput
 from domains.people.models import User
 from domains.people.permissions import Permission, require
 from domains.projects.models import AccessGrant
-from domains.requests.specification import MOST_EPSILON, THRESHOLD_SHARE, current_version
-from privacy.loss import DELTA_UNIT, epsilon_of, rho_of
-from privacy.query.parse import parse
-from privacy.query.target import rho_for_error
+from domains.requests.specification import MOST_EPSILON, current_version, offering
+from privacy.loss import epsilon_of, rho_of
+from privacy.query.target import least_offer
 
 MILLIONTH = Decimal("0.000001")
 
@@ -24,17 +23,9 @@ def least_epsilon(
     `rows` is how many values the asker supposes in a group; means need it. Raises QueryRejected or InvalidInput.
     """
     require(by, Permission.REQUEST_CREATE, on=grant)
-    table = current_version(grant).table()
-    population = grant.dataset.population
-    delta = population.conversion_delta
-    rho = rho_for_error(
-        parse(sql, table),
-        table,
-        target=_error(error),
-        output=figure or None,
-        n=rows,
-        delta=int(population.delta * DELTA_UNIT) // THRESHOLD_SHARE,
-    )
+    delta = grant.dataset.population.conversion_delta
+    _, offer = offering(grant, current_version(grant), sql=sql)
+    rho = least_offer(offer, target=_error(error), output=figure or None, n=rows)
     epsilon = Decimal(epsilon_of(rho, delta)).quantize(MILLIONTH, ROUND_CEILING)
     epsilon = max(epsilon, MILLIONTH)
     while rho_of(float(epsilon), delta) < rho:  # ε was rounded to six places, and ρ rounds down once more

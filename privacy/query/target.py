@@ -2,12 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from privacy.errors import QueryRejected
 from privacy.query.plan import Plan
 from privacy.query.price import MAX_RHO, Pricing, expected_error, price
 from privacy.schema import Table
+
+
+def least_offer(
+    offer: Callable[[int], Pricing],
+    *,
+    target: Decimal,
+    output: str | None = None,
+    n: int | None = None,
+    most: int = MAX_RHO,
+) -> int:
+    """Return the least whole offer, in ledger units, whose price gives `output` ± at most `target` at 95 %.
+
+    Without `output`, every figure whose error is known must reach it: counts and sums, and with `n`, the number
+    of values supposed in a group, means and all else whose error depends on it. Errors fall as the offer grows,
+    so the least is found by bisection. Raises QueryRejected `target_unreachable` where not even `most` is
+    enough, or nothing is known of the error.
+    """
+    goal = Decimal(target)
+
+    def reaches(amount: int) -> bool:
+        try:
+            errors = known_errors(offer(amount), n)
+        except QueryRejected as refusal:
+            if refusal.code == "rho_too_small":
+                return False
+            raise
+        chosen = [error for name, error in errors.items() if output in (None, name)]
+        return bool(chosen) and max(chosen) <= goal
+
+    if not goal.is_finite() or goal <= 0 or not reaches(most):
+        raise QueryRejected(
+            "target_unreachable",
+            "±",
+            "No allowed loss reaches that error, or the error depends on how many rows a group has.",
+            "Choose a larger ±, name a figure that is a count or a sum, or say how many rows a group has.",
+        )
+    low, high = 0, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if reaches(middle) else (middle, high)
+    return high
 
 
 def rho_for_error(
@@ -19,38 +61,10 @@ def rho_for_error(
     n: int | None = None,
     delta: int = 0,
 ) -> int:
-    """Return the least ρ, in ledger units, at which `output` has ± at most `target` at 95 %.
-
-    Without `output`, every figure whose error is known must reach it: counts and sums, and with `n`, the number
-    of values supposed in a group, means and all else whose error depends on it. Errors fall as ρ grows, so the
-    least is found by bisection. Raises QueryRejected `target_unreachable` where no allowed loss is enough, or
-    nothing is known of the error.
-    """
-    goal = Decimal(target)
-
-    def reaches(rho: int) -> bool:
-        try:
-            priced = price(plan, table, rho=rho, delta=delta)
-        except QueryRejected as refusal:
-            if refusal.code == "rho_too_small":
-                return False
-            raise
-        errors = known_errors(priced, n)
-        chosen = [error for name, error in errors.items() if output in (None, name)]
-        return bool(chosen) and max(chosen) <= goal
-
-    if not goal.is_finite() or goal <= 0 or not reaches(MAX_RHO):
-        raise QueryRejected(
-            "target_unreachable",
-            "±",
-            "No allowed loss reaches that error, or the error depends on how many rows a group has.",
-            "Choose a larger ±, name a figure that is a count or a sum, or say how many rows a group has.",
-        )
-    low, high = 0, MAX_RHO
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if reaches(middle) else (middle, high)
-    return high
+    """Return the least ρ, in ledger units, at which one plan's `output` has ± at most `target`: `least_offer`."""
+    return least_offer(
+        lambda rho: price(plan, table, rho=rho, delta=delta), target=target, output=output, n=n
+    )
 
 
 def known_errors(pricing: Pricing, n: int | None) -> dict[str, Decimal]:
