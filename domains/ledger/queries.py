@@ -49,6 +49,8 @@ class Balance:
     delta: float  # the half of the population's δ at which ρ is read as ε
     account: str | None = None  # None: not opened yet, as a person's before their first charge
     limit_version: int = 0
+    population: str = ""  # keys of what it is about, by which its chain is found
+    dataset: str = ""
 
     @property
     def used(self) -> Loss:
@@ -196,7 +198,25 @@ def _balance(row: Account) -> Balance:
         row.counted_in.conversion_delta,
         row.pk,
         row.limit_version,
+        str(row.counted_in.pk),
+        _dataset_of(row),
     )
+
+
+def _dataset_of(row: Account) -> str:
+    """Return the key of the dataset that an account is about; a population's is about none."""
+    return str((row.grant.dataset_id if row.grant else row.dataset_id) or "")
+
+
+def chain_of(balance: Balance, rows: Iterable[Balance]) -> list[Balance]:
+    """Return, of `rows`, what a question under this account passes through: itself, its dataset, its population."""
+    return [
+        row
+        for row in rows
+        if row == balance
+        or (row.scope == Scope.POPULATION and row.population == balance.population)
+        or (row.scope == Scope.DATASET and row.dataset == balance.dataset)
+    ]
 
 
 def budget_rows(user: User) -> list[Balance]:

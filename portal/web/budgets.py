@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+import functools
+from decimal import Decimal
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 from django.views.decorators.http import require_GET
 
 from domains.ledger import queries
+from domains.ledger.queries import Balance
 from portal import sheets
 from portal.web import pages
+from portal.web.forms import SimilarForm
+from privacy.loss import Loss, rho_of
+
+SIMILAR = Decimal("0.1")  # the question that is counted until another is named
 
 
 @require_GET
 def listing(request: HttpRequest) -> HttpResponse:
-    """Show the budgets that this person may see, as bars with words."""
-    page = pages.page_of(request, queries.budget_rows(request.user), 12)
-    return render(request, "budgets/list.html", {"page": page})
+    """Show the budgets that this person may see, as bars with words, and how many similar questions each holds."""
+    rows = queries.budget_rows(request.user)
+    form = SimilarForm(request.GET if "epsilon" in request.GET else {"epsilon": SIMILAR})
+    epsilon = form.cleaned_data["epsilon"] if form.is_valid() else SIMILAR
+    page = pages.page_of(request, rows, 12)
+    left = {balance.account: _similar_left(balance, rows, epsilon) for balance in page}
+    return render(
+        request, "budgets/list.html", {"page": page, "form": form, "epsilon": epsilon, "similar": left}
+    )
+
+
+def _similar_left(balance: Balance, rows: list[Balance], epsilon: Decimal) -> int:
+    """Return how many questions of an ε fit under this account and under those above it."""
+    loss = Loss(_rho(float(epsilon), balance.delta), 0)
+    return queries.similar_left(queries.chain_of(balance, rows), loss)
+
+
+_rho = functools.lru_cache(maxsize=256)(rho_of)
 
 
 @require_GET

@@ -54,7 +54,10 @@ def posted(request: HttpRequest, table: Table | None) -> Composer:
         values["sql"] = sketch.sql
     wanted = {"to_sql": SQL, "to_form": FORM}.get(values.get("do", ""), way)
     if wanted == way or table is None:
-        return Composer(way, RequestForm(values), sketch)
+        form = RequestForm(values)
+        if sketch is not None:  # its own fields say what is missing
+            form.errors.pop("sql", None)
+        return Composer(way, form, sketch)
     if wanted == SQL:
         is_lost = sketch is not None and not sketch.sql and bool(sketch.faults)
         remark = "The form could not be read as a whole, so the SQL starts empty." if is_lost else ""

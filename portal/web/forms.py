@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django import forms
 
 from domains.catalog.models import Dataset, ResearchArea
 from domains.people.models import User
 from domains.projects.models import Vote
 from domains.requests.actions import MOST_SQL
+from domains.requests.specification import MOST_EPSILON
 
 
 class RequestForm(forms.Form):
@@ -50,6 +53,19 @@ class RequestForm(forms.Form):
         max_length=128,
         widget=forms.TextInput(attrs={"class": "form-short", "autocomplete": "off"}),
         help_text="Left empty, for every figure.",
+    )
+
+
+class SimilarForm(forms.Form):
+    """What a similar question costs."""
+
+    epsilon = forms.DecimalField(
+        label="Count questions of ε",
+        min_value=Decimal("0.000001"),
+        max_value=MOST_EPSILON,
+        max_digits=8,
+        decimal_places=6,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "class": "form-short", "autocomplete": "off"}),
     )
 
 

@@ -12,8 +12,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from domains.ledger.queries import Balance, chain_of, similar_left
 from domains.requests.models import AnalysisRequest
 from portal.web.sketch_forms import SketchForm
+from privacy.loss import Loss
 from tests.portal.web import kit
 from tests.portal.web.kit import Story
 
@@ -199,3 +201,30 @@ def test_the_composer_costs_the_same_queries_however_long_the_form_is(given: Sto
 
     queries("2")
     assert queries("2") == queries("9")
+
+
+def test_budgets_say_how_many_similar_questions_fit_under_everything_above(given: Story) -> None:
+    sam = kit.browser(given.cast.sam)
+
+    def room(epsilon: str) -> dict[str, int]:
+        shown = html.unescape(sam.get(reverse("budgets"), {"epsilon": epsilon}).content.decode())
+        found = re.findall(
+            r"<title[^>]*>([^<]*)</title>.*?Room for ([0-9,]+) more question", shown, re.DOTALL
+        )
+        return {label: int(count.replace(",", "")) for label, count in found}
+
+    here = room("0.1")
+    assert len(here) == 3, "population, dataset and grant"
+    assert here["Costs of care × Support2"] == min(here.values()), "the grant's ε 1 is the tightest"
+    assert all(room("0.05")[label] > count for label, count in here.items())
+    wrong = sam.get(reverse("budgets"), {"epsilon": "much"})
+    assert wrong.status_code == 200
+    assert "Enter a number." in wrong.content.decode()
+
+
+def test_a_grant_never_promises_more_than_what_is_above_it_holds() -> None:
+    above = Balance("dataset", "d", Loss(10, 10), Loss.zero(), Loss(7, 0), 1e-6, "1", 0, "p", "d")
+    grant = Balance("grant", "g", Loss(90, 10), Loss.zero(), Loss.zero(), 1e-6, "2", 0, "p", "d")
+    other = Balance("dataset", "e", Loss(1, 10), Loss.zero(), Loss.zero(), 1e-6, "3", 0, "p", "e")
+    assert chain_of(grant, [above, grant, other]) == [above, grant]
+    assert similar_left(chain_of(grant, [above, grant, other]), Loss(1, 0)) == 3
