@@ -17,7 +17,7 @@ from privacy.query.check import Key, check_plan, keys_of, require_bounds, unit_o
 from privacy.query.expr import Aggregate, Expr, invalid_plan
 from privacy.query.intervals import Typed, grid
 from privacy.query.plan import Plan
-from privacy.query.scope import Columns, Extent, columns_of, extent
+from privacy.query.scope import Columns, Extent, columns_of, extent, has_one_row_a_group
 from privacy.query.types import Checker
 from privacy.schema import Table
 
@@ -167,6 +167,8 @@ def layout(plan: Plan, table: Table) -> Layout:
         selector = builder.need(Need("rows" if unit is None else "units"), 1)
     groups = _groups(keys, held.groups, is_open=is_open)
     rows = held.rows
+    if has_one_row_a_group(plan.source, plan.keys):
+        rows = 1
     if held.held is not None:  # a unit with few rows at all reaches neither bound
         groups, rows = min(groups, held.held), min(rows, held.held)
     needs = tuple(builder.needs)

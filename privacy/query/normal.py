@@ -24,6 +24,19 @@ def normal(expr: Expr) -> Expr:
     return _negation(expr, args) if expr.op in ("not", "neg") else Expr(expr.op, args, expr.value)
 
 
+def conjunction(*conditions: Expr | None) -> Expr | None:
+    """Return the condition that all of those given hold, in normal form."""
+    given = tuple(condition for condition in conditions if condition is not None)
+    return normal(Expr("and", given)) if given else None
+
+
+def conjuncts(condition: Expr | None) -> tuple[Expr, ...]:
+    """Return the parts of a condition that must all hold."""
+    if condition is None:
+        return ()
+    return condition.args if condition.op == "and" else (condition,)
+
+
 def _distinct(parts: Sequence[Expr]) -> tuple[Expr, ...]:
     """Return `parts` sorted and without repeats."""
     unique = {part.sort_key(): part for part in parts}

@@ -12,25 +12,18 @@ from sqlglot import exp
 
 from privacy.errors import QueryRejected
 from privacy.query import refuse
+from privacy.query.arrange import arranged
 from privacy.query.check import check_plan
+from privacy.query.names import identifier
 from privacy.query.normal import normal
-from privacy.query.parse_expr import Translator, identifier
+from privacy.query.parse_expr import Translator
+from privacy.query.parse_inner import group_node
+from privacy.query.parse_source import Sources, checked
 from privacy.query.parse_text import tree
 from privacy.query.plan import Aggregate, Expr, Order, Output, Plan
-from privacy.query.relation import Scan
 from privacy.schema import Table
 
 AGGREGATE_NODES = (exp.Count, exp.Sum, exp.Avg, exp.Filter, exp.CountIf)
-
-_EMPTY_CLAUSES = {  # every other part of a SELECT must be absent
-    "joins": refuse.join,
-    "with_": refuse.with_clause,
-    "distinct": refuse.distinct,
-    "offset": refuse.offset,
-    "qualify": refuse.window,
-    "windows": refuse.window,
-}
-_READ_CLAUSES = {"expressions", "from_", "where", "group", "having", "order", "limit"}
 
 
 @dataclass
@@ -65,11 +58,9 @@ def parse(sql: str, table: Table) -> Plan:
 
 def _plan(parsed: exp.Expression, table: Table) -> Plan:
     """Return the checked plan of a syntax tree."""
-    select = _select(parsed)
-    alias = _source(select, table)
-    parts = _Parts(table, Translator(table, alias))
-    where = select.args.get("where")
-    row_filter = None if where is None else normal(parts.rows.condition(where.this, "WHERE"))
+    select = _outermost(parsed)
+    source = Sources(table).read(select)
+    parts = _Parts(table, Translator(source.names))
     parts.keys = _keys(select, parts)
     post = _Post(parts)
     for index, item in enumerate(select.expressions):
@@ -77,8 +68,7 @@ def _plan(parsed: exp.Expression, table: Table) -> Plan:
     having, order = select.args.get("having"), select.args.get("order")
     plan = Plan(
         table=table.name,
-        source=Scan(table.name),
-        where=row_filter,
+        source=source.relation,
         keys=tuple(parts.keys),
         outputs=tuple(parts.outputs),
         having=None if having is None else normal(post.expr(having.this, "HAVING")),
@@ -86,44 +76,21 @@ def _plan(parsed: exp.Expression, table: Table) -> Plan:
         limit=_limit(select),
         aggregates=tuple(parts.aggregates),
     )
+    plan = arranged(plan)
     check_plan(plan, table)
     return plan
 
 
-def _select(node: exp.Expression) -> exp.Select:
-    """Return the SELECT after refusing every other statement and every clause that is not read."""
-    if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Select):
+def _outermost(parsed: exp.Expression) -> exp.Select:
+    """Return the outermost SELECT; refuse what would show exact values."""
+    if isinstance(parsed, exp.Subquery):
         raise refuse.subquery("SELECT")
-    if isinstance(node, exp.SetOperation):
-        raise refuse.set_operation()
-    if not isinstance(node, exp.Select):
-        raise refuse.not_select()
-    for name, value in node.args.items():
-        if not value or name in _READ_CLAUSES:
-            continue
-        if name in _EMPTY_CLAUSES:
-            raise _EMPTY_CLAUSES[name]()
-        raise refuse.clause(name.strip("_").upper())
-    return node
-
-
-def _source(select: exp.Select, table: Table) -> str:
-    """Return the alias under which the one table is read; refuse any other source."""
-    source = select.args.get("from_")
-    node = None if source is None else source.this
-    if isinstance(node, exp.Subquery):
-        raise refuse.subquery("FROM")
-    if not isinstance(node, exp.Table) or not isinstance(node.this, exp.Identifier):
-        raise refuse.unknown_table(table.name)
-    if node.args.get("joins"):
-        raise refuse.join()
-    alias = node.args.get("alias")
-    extras = {name for name, value in node.args.items() if value} - {"this", "alias"}
-    if extras or (alias is not None and alias.args.get("columns")):
-        raise refuse.unknown_table(table.name) if extras & {"db", "catalog"} else refuse.clause("FROM")
-    if node.this.name.lower() != table.name.lower():
-        raise refuse.unknown_table(table.name)
-    return str(node.this.name if alias is None else alias.name)
+    select = checked(parsed)
+    if select.args.get("distinct"):
+        raise refuse.distinct()
+    if select.args.get("offset"):
+        raise refuse.offset()
+    return select
 
 
 def _keys(select: exp.Select, parts: _Parts) -> list[Expr]:
@@ -133,20 +100,9 @@ def _keys(select: exp.Select, parts: _Parts) -> list[Expr]:
         return []
     if any(value for name, value in group.args.items() if name != "expressions"):
         raise refuse.group_expression()
-    aliases = {item.alias.lower(): item.this for item in select.expressions if isinstance(item, exp.Alias)}
     keys: list[Expr] = []
     for node in group.expressions:
-        target = node.unnest()
-        if isinstance(target, exp.Literal) and not target.is_string and target.name.isdigit():
-            position = int(target.name)
-            if not 1 <= position <= len(select.expressions):
-                raise refuse.group_expression()
-            target = select.expressions[position - 1].unalias()
-        elif isinstance(target, exp.Column) and not parts.rows.knows(target) and not target.args.get("table"):
-            target = aliases.get(identifier(target.this).lower(), target)
-        if isinstance(target, (exp.Rollup, exp.Cube, exp.GroupingSets)):
-            raise refuse.group_expression()
-        key = normal(parts.rows.expr(target, "GROUP BY"))
+        key = normal(parts.rows.expr(group_node(node, select, parts.rows.names), "GROUP BY"))
         if not any(part.op == "col" for part in key.walk()):
             raise refuse.group_expression()
         if key not in keys:
@@ -173,7 +129,7 @@ class _Post:
 
     def __init__(self, parts: _Parts) -> None:
         self.parts = parts
-        self.translate = Translator(parts.table, parts.rows.alias, leaf=self._leaf)
+        self.translate = Translator(parts.rows.names, leaf=self._leaf)
 
     def _leaf(self, node: exp.Expression, clause: str) -> Expr | None:
         """Return a key, an aggregate or a named output for `node`; None lets the translator go on."""
@@ -220,18 +176,21 @@ class _Post:
             alias = item.args["alias"]
             named = alias.name if alias.args.get("quoted") else alias.name.lower()
         expr = self.expr(item.unalias(), "SELECT")
-        return Output(named or self._default_name(expr, index), normal(expr))
+        return Output(named or self._default_name(item, expr, index), normal(expr))
 
-    def _default_name(self, expr: Expr, index: int) -> str:
+    def _default_name(self, item: exp.Expression, expr: Expr, index: int) -> str:
         """Return the name of an item that was given none."""
         base = f"column_{index + 1}"
-        if expr.op == "key":
-            key = self.parts.keys[int(expr.value or 0)]
-            return (key.value or base) if key.op == "col" else base
+        if isinstance(item, exp.Column):
+            return self.parts.rows.names.find(item, "SELECT").shown
         if expr.op == "agg":
-            aggregate = self.parts.aggregates[int(expr.value or 0)]
-            arg = aggregate.arg.value if aggregate.arg is not None and aggregate.arg.op == "col" else None
-            base = f"{aggregate.fn}_{arg}" if arg else aggregate.fn
+            fn = self.parts.aggregates[int(expr.value or 0)].fn
+            inner = next(iter(item.find_all(exp.Column)), None)
+            is_plain = isinstance(item, (exp.Count, exp.Sum, exp.Avg)) and item.this is inner
+            named = (
+                None if inner is None or not is_plain else self.parts.rows.names.find(inner, "SELECT").shown
+            )
+            base = f"{fn}_{named}" if named else fn
         taken = {output.name.lower() for output in self.parts.outputs}
         return base if base.lower() not in taken else f"{base}_{index + 1}"
 
@@ -279,7 +238,7 @@ class _Post:
             isinstance(node, exp.Count)
             and len(args) == 1
             and isinstance(args[0], exp.Column)
-            and self.parts.rows.is_unit(args[0])
+            and self.parts.rows.names.is_unit(args[0])
         )
         if not is_unit:
             raise refuse.count_distinct(unit.name, clause)

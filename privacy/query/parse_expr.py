@@ -8,9 +8,9 @@ from sqlglot import exp
 
 from privacy.errors import QueryRejected
 from privacy.query import refuse
+from privacy.query.dates import SPANS
 from privacy.query.expr import Expr
-from privacy.schema import Table
-from privacy.unit import ROW_ID
+from privacy.query.names import Names
 
 Leaf = Callable[[exp.Expression, str], Expr | None]
 
@@ -65,11 +65,6 @@ _SPREADS = (exp.Variance, exp.VariancePop, exp.Stddev, exp.StddevPop, exp.Stddev
 _TO_NUMBER = {"INT", "BIGINT", "SMALLINT", "TINYINT", "DOUBLE", "FLOAT", "DECIMAL"}
 
 
-def identifier(node: exp.Expression) -> str:
-    """Return an identifier's text."""
-    return node.name if isinstance(node, exp.Identifier) else ""
-
-
 def _is_over_answer(node: exp.Expression) -> bool:
     """Say whether `node` is an aggregate call."""
     return isinstance(node, (exp.AggFunc, exp.Filter, exp.CountIf))
@@ -78,38 +73,13 @@ def _is_over_answer(node: exp.Expression) -> bool:
 class Translator:
     """Translates expressions of one query; `leaf`, if given, is asked first about every node."""
 
-    def __init__(self, table: Table, alias: str, leaf: Leaf | None = None) -> None:
-        self.table = table
-        self.alias = alias
+    def __init__(self, names: Names, leaf: Leaf | None = None) -> None:
+        self.names = names
         self.leaf = leaf
 
     def condition(self, node: exp.Expression, clause: str) -> Expr:
         """Return a condition on one row."""
         return self.expr(node, clause)
-
-    def column_name(self, node: exp.Column, clause: str) -> str:
-        """Return the declared name of a column; refuse other tables' and undeclared ones."""
-        name = identifier(node.this)
-        qualifier = node.args.get("table")
-        wrong_table = qualifier is not None and identifier(qualifier).lower() != self.alias.lower()
-        extras = {key for key, value in node.args.items() if value} - {"this", "table"}
-        column = None if wrong_table or extras else self.table.find(name)
-        if column is None:
-            shown = f"{identifier(qualifier)}.{name}" if qualifier is not None and wrong_table else name
-            raise refuse.unknown_column(shown[:130], clause)
-        return column.name
-
-    def knows(self, node: exp.Column) -> bool:
-        """Say whether a column is declared."""
-        return self.table.find(identifier(node.this)) is not None
-
-    def is_unit(self, node: exp.Column) -> bool:
-        """Say whether a column is the privacy unit."""
-        qualifier = node.args.get("table")
-        if qualifier is not None and identifier(qualifier).lower() != self.alias.lower():
-            return False
-        own = {self.table.unit.name.lower()} | ({ROW_ID} if self.table.unit.column is None else set())
-        return identifier(node.this).lower() in own
 
     def expr(self, node: exp.Expression, clause: str) -> Expr:
         """Return `node` in our operations; refuse what is not on the list."""
@@ -121,7 +91,7 @@ class Translator:
         if isinstance(node, exp.Paren):
             return self.expr(node.this, clause)
         if isinstance(node, exp.Column):
-            return Expr("col", value=self.column_name(node, clause))
+            return self.names.find(node, clause).expr or Expr("null")
         for translate in (self._literal, self._operator, self._function, self._special):
             result = translate(node, clause)
             if result is not None:
@@ -250,6 +220,11 @@ class Translator:
             return Expr(part, (self.expr(node.expression, clause),))
         if isinstance(node, (exp.Cast, exp.TryCast)):
             return self._cast(node, clause)
+        if isinstance(node, (exp.DateTrunc, exp.TimestampTrunc)):
+            span = node.args["unit"].name.lower() if node.args.get("unit") is not None else ""
+            if span not in SPANS:
+                raise refuse.unknown_function("DATE_TRUNC to that part", clause)
+            return Expr("trunc", (self.expr(node.this, clause),), span)
         return None
 
     def _cast(self, node: exp.Expression, clause: str) -> Expr:

@@ -44,23 +44,70 @@ def clause(name: str) -> QueryRejected:
     )
 
 
-def join() -> QueryRejected:
-    """Refuse joins."""
+def join_form(name: str) -> QueryRejected:
+    """Refuse joins other than inner, left and right ones."""
     return QueryRejected(
-        "join",
-        "FROM",
-        "A query reads one table; joins are not supported.",
-        "Ask the owner for a joined dataset.",
+        "join_form",
+        "JOIN",
+        f"{name} is not supported.",
+        "Use JOIN, LEFT JOIN or RIGHT JOIN with ON or USING; put brackets' content into WITH.",
     )
 
 
-def with_clause() -> QueryRejected:
-    """Refuse common table expressions."""
+def join_condition() -> QueryRejected:
+    """Refuse joins on anything but the privacy unit or a public table's key."""
     return QueryRejected(
-        "with",
-        "WITH",
-        "WITH is not supported.",
-        "Write its conditions in WHERE and its formulas in the aggregates.",
+        "join_condition",
+        "JOIN",
+        "Private tables join on the privacy unit alone, and a public table on its declared key.",
+        "Write JOIN … USING (unit), or ON private.column = public.key; put other conditions in WHERE.",
+    )
+
+
+def recursive() -> QueryRejected:
+    """Refuse WITH RECURSIVE."""
+    return QueryRejected(
+        "recursive", "WITH", "WITH RECURSIVE is not supported.", "Write each step as its own WITH name."
+    )
+
+
+def inner_clause(name: str) -> QueryRejected:
+    """Refuse to sort or cut the rows of a sub-query."""
+    return QueryRejected(
+        "inner_clause",
+        name,
+        f"{name} in a sub-query would let one unit decide which rows of others are read.",
+        "Sort and limit the answer, or choose rows with WHERE.",
+    )
+
+
+def inner_group(unit: str) -> QueryRejected:
+    """Refuse to aggregate over several units beneath the final aggregate."""
+    return QueryRejected(
+        "inner_group",
+        "GROUP BY",
+        "A sub-query may aggregate only the rows of one privacy unit.",
+        f'Add "{unit}" to its GROUP BY, or aggregate in the outermost SELECT.',
+    )
+
+
+def inner_distinct(unit: str) -> QueryRejected:
+    """Refuse DISTINCT over several units."""
+    return QueryRejected(
+        "inner_distinct",
+        "SELECT DISTINCT",
+        "DISTINCT in a sub-query must keep the rows of different privacy units apart.",
+        f'Add "{unit}" to its SELECT list.',
+    )
+
+
+def ambiguous_column(name: str, where: str) -> QueryRejected:
+    """Refuse a name that two tables have."""
+    return QueryRejected(
+        "ambiguous_column",
+        where,
+        f'"{name}" is a column of more than one table here.',
+        "Write the table's name or alias before it.",
     )
 
 
@@ -86,7 +133,10 @@ def window() -> QueryRejected:
 def subquery(where: str) -> QueryRejected:
     """Refuse sub-queries."""
     return QueryRejected(
-        "subquery", where, "Sub-queries are not supported.", "Write one SELECT; use CASE for conditions."
+        "subquery",
+        where,
+        "A sub-query stands only in FROM and in WITH.",
+        "Join it in FROM, or use CASE for conditions.",
     )
 
 

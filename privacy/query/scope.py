@@ -185,6 +185,13 @@ def extent(relation: Relation, main: Table) -> Extent:
     return Extent(units, max(left.groups, right.groups), max(left.rows, right.rows), rows, rows)
 
 
+def has_one_row_a_group(relation: Relation, keys: tuple[Expr, ...]) -> bool:
+    """Say whether grouping by `keys` leaves at most one row of a unit in each group."""
+    if not isinstance(relation, Derived):
+        return False
+    return {Expr("col", value=f"key.{i}") for i in range(len(relation.keys))} <= set(keys)
+
+
 def _grouped_extent(derived: Derived, main: Table) -> Extent:
     """Return the extent of grouped rows: no more of a unit than there are values of the keys."""
     source = extent(derived.source, main)

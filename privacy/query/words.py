@@ -7,6 +7,7 @@ from collections.abc import Callable
 from privacy.query.expr import Aggregate, Expr
 from privacy.query.plan import Plan, columns_touched
 from privacy.query.relation import Join, Relation, Scan, lies, made_of
+from privacy.query.words_source import source_lines
 
 _INFIX = {"add": "+", "sub": "−", "mul": "×", "div": "÷", "eq": "=", "lt": "<", "le": "≤"}
 
@@ -96,6 +97,7 @@ def describe(plan: Plan) -> list[str]:
     for output in plan.outputs:
         if output.expr.op != "key":
             lines.append(f"Computes {phrase(output.expr, plan)}, named {output.name}.")
+    lines += source_lines(plan)
     lines.append(
         "Reads every row." if plan.where is None else f"Reads only rows where {phrase(plan.where, plan)}."
     )

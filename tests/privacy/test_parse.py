@@ -95,7 +95,7 @@ REFUSED_TOO = [
     ("SELECT COUNT(*) FROM visits v(a, b)", "unsupported_clause"),
     ("SELECT COUNT(*) FROM other.visits", "unknown_table"),
     ("SELECT COUNT(*) FROM read_csv('/etc/passwd')", "unknown_table"),
-    ("SELECT COUNT(*) FROM visits, visits v", "join"),
+    ("SELECT COUNT(*) FROM visits, visits v", "join_condition"),
     ("SELECT COUNT(*)", "unknown_table"),
     ("(SELECT COUNT(*) FROM visits)", "subquery"),
     ("SELECT COUNT(*) FROM visits WHERE age IN (SELECT age FROM visits)", "subquery"),
