@@ -49,7 +49,7 @@ def test_every_public_cell_is_answered_and_each_table_is_its_own(tmp_path: Path)
     rows: list[Row] = [(1, 1.0, 3, "a", True, 2, None, None)] * 2 + [(2, 2.0, 3, None, None, 9, None, None)]
     path = write(tmp_path / "d.parquet", rows)
     prepared = prepare(spec(people(), text(), rho=10**15))  # so little noise that figures are all but exact
-    answer = Answer.from_bytes(prepared.run(path=path, salt=5).to_bytes())
+    answer = Answer.from_bytes(prepared.run(paths=path, salt=5).to_bytes())
     found = dict(tables(answer))
     assert is_of_workload(answer)
     assert list(found) == ["g × h", "k", "num.co × g", "h"]
@@ -84,7 +84,7 @@ def test_a_column_of_the_data_may_be_called_like_ours():
 
 def test_each_mechanism_is_certified_for_its_share(tmp_path: Path):
     prepared = prepare(spec(people(), text(weights=[2, 1, 1, 1])))
-    answer = prepared.run(path=write(tmp_path / "d.parquet", random_rows(random.Random(1))), salt=1)
+    answer = prepared.run(paths=write(tmp_path / "d.parquet", random_rows(random.Random(1))), salt=1)
     parts = answer.certificate["marginals"]
     losses = [part["certificate"]["loss"]["rho"] for part in parts]
     assert sum(losses) == answer.certificate["loss"]["rho"] == RHO
