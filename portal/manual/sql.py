@@ -21,7 +21,8 @@ INTRODUCTION = """# SQL
 
 One SELECT over the tables of one dataset. The text is parsed to a plan and never executed; the engine compiles the
 plan to bounded exact integers, adds noise, and does everything else (HAVING, ORDER BY, LIMIT, arithmetic) on noisy
-figures alone. What is not in the first table is refused with a public code, the clause, the reason and what to write instead."""
+figures alone. What is not in the first table is refused with a public code, the clause, the reason and what to write
+instead."""
 WORKLOADS = """## Many tables in one charge
 
 A **workload** counts rows by several sets of columns and is paid for by one charge. Write it as `GROUPING SETS`, or as
