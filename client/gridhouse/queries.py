@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from gridhouse.errors import IllegalMove, InvalidInput, NoAnswer, QueryRejected, WaitTimedOut
+from gridhouse.fitted import FittedModel
 from gridhouse.progress import Bar
 from gridhouse.results import Result
 from gridhouse.session import Session
@@ -145,6 +146,10 @@ class Query:
     def result(self) -> Result:
         """Return the released answer; raise NotFound before it is there."""
         return Result(self._session, self._session.get(f"requests/{self._sent()}/result/"))
+
+    def model(self) -> FittedModel:
+        """Return the model fitted to a released workload: it answers other counts by its columns at no charge."""
+        return FittedModel(self._session, self._sent(), self._session.get(f"requests/{self._sent()}/model/"))
 
     def withdraw(self) -> Query:
         """Take it back: before a decision, or after one as long as no private byte was read."""

@@ -41,6 +41,7 @@ class Estimate:
     fits: bool
     similar_left: int
     is_repeat: bool
+    covered_by: list[str]
     verdict: str
     usable: bool
     measures: list[Json]
@@ -56,7 +57,7 @@ class Estimate:
     def of(cls, data: Json) -> Estimate:
         """Read the node's estimate."""
         loss = data["loss"]
-        names = ("fits", "similar_left", "is_repeat", "verdict", "usable")
+        names = ("fits", "similar_left", "is_repeat", "covered_by", "verdict", "usable")
         lists = ("measures", "effects", "rules", "checks", "mechanisms", "in_words", "columns")
         return cls(
             rho=float(loss["rho"]),

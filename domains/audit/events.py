@@ -117,3 +117,5 @@ class Event(models.TextChoices):
     RELEASE_HELD = "release.held", "Answer held back for a decision"
     RELEASE_REJECTED = "release.rejected", "Answer kept back for good"
     RESULT_RELEASED = "result.released", "Answer released"
+    MODEL_FITTED = "model.fitted", "Model fitted to a released workload"
+    MODEL_ASKED = "model.asked", "Fitted model asked"

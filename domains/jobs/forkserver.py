@@ -32,6 +32,7 @@ ENTRIES = {
     "query": "privacy.query.execute:prepare",
     "workload": "privacy.workload.execute:prepare",
     "connection": "privacy.engines.probe:prepare",
+    "fit": "privacy.workload.fit:prepare",
     "check": "privacy.tabular.check:prepare",
     "conform": "privacy.tabular.conform:prepare",
     "compare": "privacy.tabular.compare:prepare",

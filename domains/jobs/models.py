@@ -17,6 +17,7 @@ class JobKind(models.TextChoices):
     PROFILE = "profile", "check of an upload"
     CONFORM = "conform", "making of a dataset version"
     CONNECTION = "connection", "test of a connection"
+    FIT = "fit", "fit of a workload's model"
 
 
 class Job(Model, HasLifecycle):

@@ -9,10 +9,11 @@ class RequestsConfig(AppConfig):
         from domains.jobs import handlers, sweeps
         from domains.jobs.models import JobKind
         from domains.projects.guards import bar
-        from domains.requests import execution, triggers, upkeep  # noqa: F401 - triggers registers itself
+        from domains.requests import execution, fitting, triggers, upkeep  # noqa: F401 - triggers registers itself
         from domains.requests.guards import has_decided
 
         handlers.register(JobKind.QUERY, execution.run_query)
         handlers.register(JobKind.MOCK_QUERY, execution.run_mock)
+        handlers.register(JobKind.FIT, fitting.run_fit)
         sweeps.register(upkeep.sweep)
         bar(has_decided)

@@ -12,7 +12,8 @@ from domains.people.models import User
 from domains.people.permissions import Permission, require
 from domains.projects.models import AccessGrant
 from domains.projects.rights import Usable, grant_usable
-from domains.requests.models import Revision
+from domains.requests.modelled import covering
+from domains.requests.models import AnalysisRequest, Revision
 from domains.requests.policy import Verdict
 from domains.requests.queries import verdict_for
 from domains.requests.releases import repeatable
@@ -28,6 +29,7 @@ class Estimate:
     verdict: Verdict
     usable: Usable
     is_repeat: bool
+    covered_by: tuple[AnalysisRequest, ...]
     in_words: tuple[str, ...]
     columns: tuple[str, ...]
 
@@ -63,6 +65,7 @@ def _of(grant: AccessGrant, specification: Specification, author: User) -> Estim
         effects=tuple(books.effect(grant, author, specification.loss)),
         verdict=verdict,
         usable=grant_usable(grant, author, timezone.now()),
+        covered_by=covering(specification),
         is_repeat=repeatable(specification.repeat_key()) is not None,
         in_words=specification.in_words,
         columns=specification.columns,

@@ -20,6 +20,7 @@ from domains.notices.outbox import tell
 from domains.people.models import User
 from domains.people.permissions import Permission, allows, require
 from domains.projects.rights import grant_usable
+from domains.requests.fitting import queue_fit
 from domains.requests.guards import is_separate, require_separate
 from domains.requests.lifecycle import ReleaseStatus
 from domains.requests.models import AnalysisRequest, Release
@@ -55,6 +56,7 @@ def conclude(analysis: AnalysisRequest, *, charge_id: str, sha256: str, at: date
 def _let_out(release: Release, *, actor: User | str, person: User | None, at: datetime) -> Release:
     """Record a release and tell the author; `at` is what outsiders see, a whole tick of the dataset."""
     analysis = release.analysis
+    queue_fit(release)
     index = record(
         Event.RESULT_RELEASED,
         by=actor,

@@ -105,12 +105,19 @@ class EstimateOut(serializers.Serializer[Any]):
     is_repeat = serializers.BooleanField(
         help_text="It was answered before within this grant and would cost nothing."
     )
+    covered_by = serializers.SerializerMethodField(
+        help_text="Requests of this grant whose fitted models answer it at no charge."
+    )
     verdict = serializers.SerializerMethodField(help_text="What the dataset's policy would answer.")
     rules = RuleOut(many=True, source="verdict.findings")
     usable = serializers.BooleanField(source="usable.ok")
     checks = CheckOut(many=True, source="usable.checks")
     in_words = serializers.ListField(child=serializers.CharField())
     columns = serializers.ListField(child=serializers.CharField())
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_covered_by(self, estimate: Estimate) -> list[str]:
+        return [analysis.pk for analysis in estimate.covered_by]
 
     @extend_schema_field(ColumnPriceOut(many=True))
     def get_measures(self, estimate: Estimate) -> list[dict[str, Any]]:

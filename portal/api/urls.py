@@ -11,6 +11,7 @@ from portal.api import (
     datasets,
     docs,
     grants,
+    models,
     people,
     policies,
     projects,
@@ -33,6 +34,7 @@ _RESOURCES = (
     requests,
     reviews,
     results,
+    models,
     queue,
     people,
 )

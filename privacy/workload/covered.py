@@ -140,7 +140,7 @@ def _scale(expr: Expr) -> int | None:
 
 
 def _notes(label: str, is_measured: bool) -> tuple[str, ...]:
-    first = "± holds with 95 % confidence for each figure: these columns were measured together, with noise of known size."
+    first = "± holds with 95 % confidence for each figure: these columns were measured together, noise known."
     other = (
         "No ± is known: these columns were not measured together. The model supposes that they hang together only"
         " through the columns that link them in the workload, which the data need not obey."
@@ -246,17 +246,10 @@ def _value(expr: Expr, row: Mapping[str, Cell]) -> Value:
     if expr.op == "col":
         cell = row[str(expr.value)]
         return Fraction(cell) if isinstance(cell, int) and not isinstance(cell, bool) else cell
-    if expr.op == "num":
-        return Fraction(expr.value or "0")
-    if expr.op == "neg" and expr.args[0].op == "num":
-        return -Fraction(expr.args[0].value or "0")
-    if expr.op == "text":
-        return expr.value
-    if expr.op == "bool":
-        return expr.value == "true"
-    if expr.op == "null":
-        return None
-    _unknown()
+    if expr.op == "num" or (expr.op == "neg" and expr.args[0].op == "num"):
+        return Fraction(expr.value or "0") if expr.op == "num" else -Fraction(expr.args[0].value or "0")
+    literals: dict[str, Value] = {"text": expr.value, "bool": expr.value == "true", "null": None}
+    return literals[expr.op] if expr.op in literals else _unknown()
 
 
 def _unknown() -> NoReturn:

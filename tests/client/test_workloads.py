@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import json
 
+import gridhouse
 import pytest
 from django.test import Client
 from django.urls import reverse
 
+from domains.audit.events import Event
+from domains.audit.models import AuditEvent
+from domains.catalog import actions as catalog
+from domains.errors import DomainError, NotAllowed, NotFound
+from domains.jobs.children import ChildFailed
+from domains.jobs.models import Job, JobKind
 from domains.ledger import queries as books
-from domains.requests import decisions
-from domains.requests.models import AnalysisRequest
+from domains.requests import decisions, fitting
+from domains.requests import modelled as modelled_actions
+from domains.requests.estimates import estimate
+from domains.requests.lifecycle import ReleaseStatus
+from domains.requests.models import AnalysisRequest, Release
 from tests import make
 from tests.portal.people_kit import sign_in
 from tests.portal.web import kit
@@ -127,3 +137,147 @@ def test_it_runs_on_the_mock_too(connect, node):
     page = text(browser("sam").get(reverse("request_mock_status", args=[query.id])))
     assert "invented rows" in page
     assert ">race<" in page
+
+
+# --- The fitted model -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def modelled(measured, built, django_db_blocker) -> str:
+    """The same workload, its model fitted by a real child."""
+    with django_db_blocker.unblock(), at(built.home):
+        assert make.run_jobs("workloads") == 1
+    return measured
+
+
+COVERED = "SELECT sex, COUNT(*) AS n FROM support2 WHERE race <> 'white' GROUP BY sex"
+
+
+def test_the_fit_opens_no_data_and_is_charged_nothing(node, measured):
+    release = Release.objects.get(analysis=measured, is_repeat=False)
+    job = Job.objects.get(kind=JobKind.FIT, subject=release.pk)
+    assert (job.queue, job.charge_id, job.data_opened_at) == ("workloads", None, None)
+    assert set(job.spec) == {"plan", "table", "scales"}
+
+
+def test_before_the_fit_there_is_no_model_to_ask(connect, node, measured):
+    model = connect("sam").request(measured).model()
+    assert model.status == "queued"
+    with pytest.raises(gridhouse.NotFound):
+        model.ask(COVERED)
+
+
+def test_a_covered_question_is_free_labelled_and_says_how_far_off_it_may_be(connect, node, modelled):
+    sam = connect("sam")
+    before, charges = books.balances(node.access(), make.person("sam")), books_charges()
+    model = sam.request(modelled).model()
+    assert model.status == "finished"
+    assert set(model.columns) == {"sex", "race", "dzgroup", "death"}
+    assert all(0 <= distance < 0.5 for distance in model.qualities.values())
+    found = model.ask(COVERED)
+    assert found.notes[0] == f"From the fitted model of request {modelled}, no new charge."
+    assert all(errors["n"] > 0 for errors in found.plus_minus)
+    apart = model.ask("SELECT dzgroup, sex, COUNT(*) AS n FROM support2 GROUP BY dzgroup, sex")
+    assert set(map(str, apart.plus_minus)) == {"{}"}
+    assert "not measured together" in apart.notes[1]
+    assert books.balances(node.access(), make.person("sam")) == before
+    assert books_charges() == charges
+    assert AuditEvent.objects.filter(event=Event.MODEL_ASKED).count() == 2
+
+
+def test_the_models_tables_add_up_where_the_released_ones_do_not(connect, node, modelled):
+    model = connect("sam").request(modelled).model()
+    ask = "SELECT {0}, COUNT(*) AS n FROM support2 GROUP BY {0}"
+    totals = [
+        sum(row["n"] for row in model.ask(ask.format(name)).rows) for name in ("sex", "dzgroup", "death")
+    ]
+    assert max(totals) - min(totals) < 1.0
+
+
+def test_an_estimate_names_the_model_and_leaves_the_choice(connect, node, modelled):
+    dataset = connect("sam").dataset("support2")
+    covered = dataset.sql(COVERED, epsilon="0.1").estimate()
+    assert covered.covered_by == [modelled]
+    assert not covered.is_repeat
+    assert covered.fits
+    assert dataset.sql("SELECT AVG(age) FROM support2", epsilon="0.1").estimate().covered_by == []
+    page = text(
+        browser("sam").post(
+            reverse("request_estimate", args=[node.grant]), {"sql": COVERED, "epsilon": "0.1"}
+        )
+    )
+    assert "answers this without a new charge" in page
+
+
+def test_what_the_model_does_not_know_is_refused_with_the_alternative(connect, node, modelled):
+    with pytest.raises(gridhouse.QueryRejected) as refused:
+        connect("sam").request(modelled).model().ask("SELECT AVG(age) FROM support2")
+    assert refused.value.code == "not_covered"
+    assert "fresh answer" in refused.value.alternative
+
+
+def test_the_model_is_asked_on_its_page_too(node, modelled):
+    sam = browser("sam")
+    page = sam.get(reverse("model", args=[modelled]))
+    assert kit.faults(page.content.decode()) == []
+    answered = sam.post(reverse("model", args=[modelled]), {"sql": COVERED})
+    assert kit.faults(answered.content.decode()) == []
+    assert f"From the fitted model of request {modelled}, no new charge." in text(answered)
+    assert "Nothing was spent." in text(answered)
+    wrong = sam.post(reverse("model", args=[modelled]), {"sql": "SELECT AVG(age) FROM support2"})
+    assert wrong.status_code == 422
+    assert reverse("model", args=[modelled]) in text(sam.get(reverse("result", args=[modelled])))
+
+
+@pytest.mark.parametrize("name", ["alice", "rita", "charlie", "theo"])
+def test_only_the_project_that_paid_asks_its_model(node, modelled, name):
+    analysis = AnalysisRequest.objects.get(pk=modelled)
+    with pytest.raises((NotAllowed, NotFound)):
+        modelled_actions.ask(analysis, sql=COVERED, by=make.person(name))
+
+
+def test_another_grant_is_told_of_no_model(node, modelled):
+    other = make.grant("0.5", title="Another project")
+    assert estimate(other, sql=COVERED, epsilon="0.1", by=make.person("sam")).covered_by == ()
+
+
+@pytest.mark.parametrize("status", [ReleaseStatus.REVOKED, ReleaseStatus.AWAITING_REVIEW])
+def test_a_release_that_no_longer_stands_takes_its_model_with_it(node, modelled, status):
+    Release.objects.filter(analysis=modelled).update(status=status)
+    with pytest.raises(NotFound):
+        modelled_actions.ask(AnalysisRequest.objects.get(pk=modelled), sql=COVERED, by=make.person("sam"))
+    assert estimate(node.access(), sql=COVERED, epsilon="0.1", by=make.person("sam")).covered_by == ()
+
+
+def test_a_grant_that_may_not_be_used_now_asks_no_model(node, modelled):
+    catalog.freeze(node.access().dataset, reason="Stop.", by=make.person("alice"))
+    with pytest.raises(DomainError):
+        modelled_actions.ask(AnalysisRequest.objects.get(pk=modelled), sql=COVERED, by=make.person("sam"))
+
+
+def test_a_fit_that_fails_leaves_the_released_tables_as_they_are(node, measured, monkeypatch):
+    class Failing:
+        def __init__(self, *args, **kwargs):
+            pass
+
+        def __enter__(self):
+            raise ChildFailed("model_too_wide")
+
+        def __exit__(self, *error):
+            return None
+
+    release = Release.objects.get(analysis=measured, is_repeat=False)
+    monkeypatch.setattr(fitting, "Child", Failing)
+    fitting.queue_fit(release)
+    make.run_jobs("workloads")
+    found = fitting.fitted(release)
+    assert (found.status, found.code, found.model) == ("failed", "model_too_wide", None)
+    page = text(browser("sam").get(reverse("model", args=[measured])))
+    assert "No model could be fitted (model_too_wide)" in page
+    assert browser("sam").get(reverse("result", args=[measured])).status_code == 200
+
+
+def books_charges() -> int:
+    from domains.ledger.models import Charge
+
+    return Charge.objects.count()

@@ -21,7 +21,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--concurrency", type=int, default=2, help="Jobs at once (default 2).")
         parser.add_argument(
-            "--queues", default="default,query", help="Comma-separated (default: default,query)."
+            "--queues",
+            default="default,query,workloads",
+            help="Comma-separated (default: default,query,workloads; workloads fits models).",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
