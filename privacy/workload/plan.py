@@ -108,11 +108,12 @@ class Workload:
         return hashlib.sha256(self.canonical()).hexdigest()
 
 
-def is_workload(data: Mapping[str, Any]) -> bool:
+def is_workload(data: object) -> bool:
     """Say whether a stored plan is a workload; only its kind is looked at."""
-    return data.get("kind") == KIND
+    return isinstance(data, Mapping) and data.get("kind") == KIND
 
 
+_GROUPS = "One group for each "
 _OWN_WORDS = (
     "Computes ",
     "One group ",
@@ -126,7 +127,8 @@ def in_words(workload: Workload) -> list[str]:
     lines = [f"Counts rows in {len(marginals)} tables, all paid for by one charge."]
     for marginal in marginals:
         share = "" if marginal.weight == 1 else f" It gets {marginal.weight} parts of the loss."
-        lines.append(f"One count for each combination of {' and '.join(marginal.columns)}.{share}")
+        groups = next(line for line in describe(marginal.plan) if line.startswith(_GROUPS))
+        lines.append(f"One count for each {groups.removeprefix(_GROUPS)}{share}")
     lines += [line for line in describe(marginals[0].plan) if not line.startswith(_OWN_WORDS)]
     if workload.rows_per_unit is not None:
         lines.append(f"Counts at most {workload.rows_per_unit} rows of each privacy unit.")

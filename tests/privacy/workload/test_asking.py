@@ -85,10 +85,22 @@ def test_a_unit_moves_each_marginal_by_no_more_than_its_rows_that_are_kept():
 def test_it_says_in_words_what_is_counted():
     lines = in_words(asked(marginals=[["g", "h"], ["k"]], where="x > 0", weights=[2, 1], rows_per_unit=1))
     assert lines[0] == "Counts rows in 2 tables, all paid for by one charge."
-    assert "One count for each combination of g and h. It gets 2 parts of the loss." in lines
+    assert "One count for each g and h. It gets 2 parts of the loss." in lines
     assert "Counts at most 1 rows of each privacy unit." in lines
     assert any("0 < x" in line for line in lines)
     assert touched(asked(marginals=[["g"]], where="x > 0")) == ("g", "x")
+
+
+def test_numbers_are_cut_into_bins_at_public_points():
+    workload = asked(marginals=[["g", "x"], ["x"]], bins={"x": [-5, 0.5]})
+    same = "CASE WHEN x < -5 THEN 'below -5' WHEN x < 0.5 THEN '-5 to below 0.5' WHEN x >= 0.5 THEN '0.5 or more' END"
+    sql = f"SELECT {same} AS x, g, COUNT(*) FROM t GROUP BY GROUPING SETS ((g, {same}), ({same}))"
+    assert parse.parse(sql, TABLE) == workload
+    assert touched(workload) == ("g", "x")
+    assert (
+        price(workload, TABLE, rho=10**10).cells == 4 * 4 + 4
+    )  # g's codes and bins, each with one for unknown
+    assert any("below -5" in line for line in in_words(workload))
 
 
 def test_the_condition_cannot_bring_clauses_of_its_own():
@@ -111,7 +123,9 @@ def test_no_code_is_missing_from_the_reference():
     raised = {
         code for path in sources for code in re.findall(r'QueryRejected\(\s*"([a-z_]+)"', path.read_text())
     }
-    assert raised == {entry.code for entry in REFUSED} | {"invalid_workload", "invalid_spec", "rho_too_small"}
+    to_programs = {"invalid_workload", "invalid_spec", "rho_too_small"}
+    of_models = {"not_covered", "model_too_wide", "model_unknown"}
+    assert raised == {entry.code for entry in REFUSED} | to_programs | of_models
 
 
 def test_a_loss_too_small_to_split_is_refused():

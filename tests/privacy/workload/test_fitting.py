@@ -243,3 +243,14 @@ def test_the_stated_interval_holds_the_truth_at_least_as_often_as_it_says():
 
 def test_an_interval_from_too_small_a_scale_would_be_seen():
     assert coverage(40, widen=0.5) < 0.9
+
+
+def test_a_binned_number_is_asked_by_its_bins_and_not_by_its_values():
+    binned = parse('{"marginals": [["g", "x"]], "bins": {"x": [0]}}', TABLE)
+    case = "CASE WHEN x < 0 THEN 'below 0' WHEN x >= 0 THEN '0 or more' END"
+    assert question(
+        parse_query(f"SELECT {case} AS x, COUNT(*) FROM t GROUP BY {case}", TABLE), binned
+    ).keys == ("x",)
+    with pytest.raises(QueryRejected) as refused:
+        question(parse_query("SELECT COUNT(*) FROM t WHERE x > 5", TABLE), binned)
+    assert refused.value.code == "not_covered"
