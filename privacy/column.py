@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from privacy.errors import SchemaInvalid
-from privacy.unit import ROW_ID
+from privacy.unit import HIDDEN, ROW_ID, is_hidden
 
 LARGEST = Decimal(2**53)  # beyond it a double no longer holds every integer
 MAX_CODES = 10_000
@@ -88,8 +88,10 @@ def check_name(name: object, what: str) -> None:
     """Refuse a name that SQL or a page could not show."""
     if not isinstance(name, str) or not name or len(name) > MAX_NAME or not name.isprintable():
         raise SchemaInvalid(f"{what} needs a printable name of at most {MAX_NAME} characters.")
-    if name.lower() == ROW_ID:
-        raise SchemaInvalid(f'The name "{ROW_ID}" is kept for the row number made at publication.')
+    if is_hidden(name):
+        raise SchemaInvalid(
+            f'The name "{ROW_ID}", and those that begin with "{HIDDEN}", are kept for what publication makes.'
+        )
 
 
 @dataclass(frozen=True)

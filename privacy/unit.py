@@ -8,6 +8,12 @@ from dataclasses import dataclass
 from privacy.errors import SchemaInvalid
 
 ROW_ID = "_row"  # made at publication in every dataset; never queried
+HIDDEN = f"{ROW_ID}:"  # how the names of what else is made at publication begin
+
+
+def is_hidden(name: str) -> bool:
+    """Say whether `name` is kept for what publication makes, so that nobody may declare, upload or query it."""
+    return name.lower() == ROW_ID or name.lower().startswith(HIDDEN)
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class PrivacyUnit:
                 raise SchemaInvalid("A contribution bound is a whole number from 1 to 1,000,000.")
         if self.column is None and (self.max_groups, self.max_rows) != (1, 1):
             raise SchemaInvalid("Where the row itself is the privacy unit, both contribution bounds are 1.")
-        if self.column is not None and (not self.column or self.column.lower() == ROW_ID):
+        if self.column is not None and (not self.column or is_hidden(self.column)):
             raise SchemaInvalid("The privacy unit's column must be named; for the row itself, name none.")
 
     @property

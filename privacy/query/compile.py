@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from privacy.errors import EngineFault
+from privacy.places import RANK
 from privacy.query.cell_sql import coded_cell, open_cell
 from privacy.query.layout import Layout, Shape
+from privacy.query.places_sql import Base, one_scan, split
 from privacy.query.plan import Plan, row_expressions
 from privacy.query.relation import Scan, within
-from privacy.query.relation_sql import SALT, Source, path_mark
-from privacy.query.rows_sql import text_sql
+from privacy.query.relation_sql import SALT, Source, path_mark, shuffled
+from privacy.query.rows_sql import name_sql, text_sql
+from privacy.query.scope import table_of
 from privacy.schema import Table
 
 
@@ -24,19 +28,22 @@ from privacy.schema import Table
 class Compiled:
     """The query text, with its paths and salt still to be given; columns are the cell, then one per need.
 
-    `tables` names the tables whose files are read, the main one by the name that comes first.
+    `tables` names the tables whose files are read, the main one by the name that comes first. `placed` is the same
+    query, faster, for files that keep their rows' places (`privacy.places`), if there is one.
     """
 
     sql: str
     main: str
     tables: tuple[str, ...]
+    placed: str | None = None
 
-    def text(self, paths: str | Mapping[str, str], salt: int) -> str:
+    def text(self, paths: str | Mapping[str, str], salt: int, *, has_places: bool = False) -> str:
         """Return the query over the tables' files, rows drawn by `salt`; one path alone is the main table's."""
         given = {self.main: paths} if isinstance(paths, str) else paths
         if not set(self.tables) <= set(given):
             raise EngineFault("A table's file is missing.", code="file_missing")
-        sql = self.sql.replace(SALT, f"{int(salt)}::UBIGINT")
+        sql = self.placed if has_places and self.placed is not None else self.sql
+        sql = sql.replace(SALT, f"{int(salt)}::UBIGINT")
         for table in self.tables:
             sql = sql.replace(path_mark(table), text_sql(given[table]))
         return sql
@@ -44,26 +51,36 @@ class Compiled:
 
 def compile_plan(plan: Plan, table: Table, facts: Layout) -> Compiled:
     """Return the query that computes every need of `facts`, by cell."""
+    base = _base(plan, table, facts)
+    names = dict.fromkeys(part.table for part in within(plan.source) if isinstance(part, Scan))
+    if facts.shape is Shape.DIRECT:
+        return Compiled(_direct(base.tables(), facts), table.name, tuple(names))
+    slow = _rows if facts.shape is Shape.ROWS else _groups
+    placed = None
+    if isinstance(plan.source, Scan):
+        ranked, scanned = _base(plan, table, facts, name_sql(RANK)), table_of(plan.source.table, table)
+        placed = one_scan(scanned, facts, ranked, _final) or split(
+            scanned, facts, ranked, _final, partial(slow, is_ranked=True)
+        )
+    return Compiled(slow(base.tables(), facts), table.name, tuple(names), placed)
+
+
+def _base(plan: Plan, table: Table, facts: Layout, order: str | None = None) -> Base:
+    """Return the plan's rows; `order`, if given, is what orders those of one unit."""
     source = Source(table)
     wanted = {node.value or "" for expr in row_expressions(plan) for node in expr.walk() if node.op == "col"}
     raw, writer, unit, place = source.read(plan.source, wanted)
     cell = open_cell(facts.keys, writer) if facts.has_unknown_keys else coded_cell(facts.keys, writer)
     columns = [f"{cell} AS c"]
-    has_unit = facts.shape is not Shape.DIRECT
-    if has_unit:
-        columns += [f"{unit} AS u", f"{place} AS r"]
+    has_units = facts.shape is not Shape.DIRECT
+    if has_units:
+        columns += [f"{unit} AS u", f"{order or place} AS r"]
     for index, need in enumerate(facts.needs):
         value = writer.need(need)
         if value is not None:
             columns.append(f"{value} AS m{index}")
-    rows = f"SELECT {', '.join(columns)} FROM {raw}"
-    if plan.where is not None:
-        rows += f" WHERE {writer.expr(plan.where)}"
-    kept = ["c IS NOT NULL"] + (["u IS NOT NULL"] if has_unit else [])
-    base = ", ".join([*source.parts, f"base AS (SELECT * FROM ({rows}) WHERE {' AND '.join(kept)})"])
-    shapes = {Shape.DIRECT: _direct, Shape.ROWS: _rows, Shape.GROUPS: _groups}
-    scans = (part.table for part in within(plan.source) if isinstance(part, Scan))
-    return Compiled(shapes[facts.shape](base, facts), table.name, tuple(dict.fromkeys(scans)))
+    where = () if plan.where is None else (writer.expr(plan.where),)
+    return Base(tuple(columns), raw, tuple(source.parts), where, has_units)
 
 
 def _per_row(facts: Layout) -> list[int]:
@@ -86,33 +103,34 @@ def _direct(base: str, facts: Layout) -> str:
     return f"WITH {base} SELECT c, {figures} FROM base GROUP BY c"
 
 
-def _drawn(by: str, most: int) -> str:
+def _drawn(by: str, most: int, *, is_ranked: bool) -> str:
     """Return the CTE `drawn`: rows of `base` beyond the bound (`big`), ranked by salted hash within each `by`.
 
-    The first window numbers a unit's own rows, so that no row number from outside the unit enters the hash.
+    The first window numbers a unit's own rows, so that no row number from outside the unit enters the hash;
+    where `r` is already such a number (`is_ranked`), it is taken as it is.
     """
     same = " AND ".join(f"base.{key} = big.{key}" for key in by.split(", "))
+    number = "r" if is_ranked else f"row_number() OVER (PARTITION BY {by} ORDER BY r)"
+    draw = shuffled(f"{by}, o")
     return (
-        f"placed AS (SELECT *, row_number() OVER (PARTITION BY {by} ORDER BY r) AS o "
-        f"FROM base SEMI JOIN big ON {same}), "
-        f"ranks AS (SELECT *, row_number() OVER (PARTITION BY {by} ORDER BY hash({SALT}, {by}, o), o) AS d "
-        f"FROM placed), "
+        f"placed AS (SELECT *, {number} AS o FROM base SEMI JOIN big ON {same}), "
+        f"ranks AS (SELECT *, row_number() OVER (PARTITION BY {by} ORDER BY {draw}, o) AS d FROM placed), "
         f"drawn AS (SELECT * EXCLUDE (o, d) FROM ranks WHERE d <= {most})"
     )
 
 
-def _rows(base: str, facts: Layout) -> str:
+def _rows(base: str, facts: Layout, *, is_ranked: bool = False) -> str:
     """Return the query that keeps R rows of a unit wherever they lie."""
     return (
         f"WITH {base}, "
         f"big AS (SELECT u FROM base GROUP BY u HAVING count(*) > {facts.rows}), "
-        f"{_drawn('u', facts.rows)}, "
+        f"{_drawn('u', facts.rows, is_ranked=is_ranked)}, "
         "kept AS (SELECT * FROM base ANTI JOIN big ON base.u = big.u UNION ALL SELECT * FROM drawn) "
         f"SELECT c, {_final(facts, {'rows': 'count(*)'})} FROM kept GROUP BY c"
     )
 
 
-def _groups(base: str, facts: Layout) -> str:
+def _groups(base: str, facts: Layout, *, is_ranked: bool = False) -> str:
     """Return the query that keeps R rows of a unit in each group, then L0 groups of a unit.
 
     Everything is summed once by unit and group; only what lies beyond a bound is done again.
@@ -126,7 +144,7 @@ def _groups(base: str, facts: Layout) -> str:
         f"WITH {base}, "
         f"loose AS ({partial} FROM base GROUP BY u, c), "
         f"big AS (SELECT u, c FROM loose WHERE n > {facts.rows}), "
-        f"{_drawn('u, c', facts.rows)}, "
+        f"{_drawn('u, c', facts.rows, is_ranked=is_ranked)}, "
         f"part AS (SELECT * FROM loose WHERE n <= {facts.rows} "
         f"UNION ALL {partial} FROM drawn GROUP BY u, c)"
     )
@@ -135,7 +153,7 @@ def _groups(base: str, facts: Layout) -> str:
         chosen = "chosen"
         bounded += (
             f", wide AS (SELECT u FROM loose GROUP BY u HAVING count(*) > {facts.groups}), "
-            f"ranked AS (SELECT part.*, row_number() OVER (PARTITION BY u ORDER BY hash({SALT}, u, c), c) AS g "
+            f"ranked AS (SELECT part.*, row_number() OVER (PARTITION BY u ORDER BY {shuffled('u, c')}, c) AS g "
             "FROM part SEMI JOIN wide ON part.u = wide.u), "
             "chosen AS (SELECT * FROM part ANTI JOIN wide ON part.u = wide.u "
             f"UNION ALL SELECT * EXCLUDE (g) FROM ranked WHERE g <= {facts.groups})"

@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from privacy import noise
+from privacy import noise, places
 from privacy.errors import EngineFault, LossExceeded, QueryRejected
 from privacy.loss import Loss
 from privacy.noise import GaussianThreshold, GaussianVector, fresh_salt
@@ -56,7 +56,7 @@ class Prepared:
         """
         given = paths if isinstance(paths, Mapping) else {self.table.name: paths}
         files = {name: str(_file(path)) for name, path in given.items() if name in self.compiled.tables}
-        rows = _query(self.compiled.text(files, salt), list(files.values()), self.memory_mb, self.threads)
+        rows = _query(self.compiled, files, salt, self.memory_mb, self.threads)
         return {row[0]: tuple(int(value) for value in row[1:]) for row in rows}
 
     def run(self, paths: Paths, salt: int) -> Answer:
@@ -201,19 +201,33 @@ def _file(path: str | Path) -> Path:
     return file
 
 
-def _query(sql: str, paths: Sequence[str], memory_mb: int, threads: int) -> list[tuple[Any, ...]]:
-    """Return the rows of `sql`, run by an engine that can read the files at `paths` and nothing else."""
+def _query(
+    compiled: Compiled, files: Mapping[str, str], salt: int, memory_mb: int, threads: int
+) -> list[tuple[Any, ...]]:
+    """Return the rows of a query, run by an engine that can read the tables' `files` and nothing else."""
     import duckdb
 
     try:
         with duckdb.connect(":memory:") as connection:
-            for setting in lockdown(paths, memory_mb, threads):
+            for setting in lockdown(list(files.values()), memory_mb, threads):
                 connection.execute(setting)
-            rows: list[tuple[Any, ...]] = connection.execute(sql).fetchall()
+            has_places = all(_has_places(file, connection) for file in files.values())
+            rows: list[tuple[Any, ...]] = connection.execute(
+                compiled.text(files, salt, has_places=has_places)
+            ).fetchall()
             return rows
     except duckdb.Error:
         # The engine's own words can quote a row; and `from None` keeps them out of any traceback.
         raise EngineFault("The engine could not compute this answer.") from None
+
+
+def _has_places(path: str, connection: Any) -> bool:
+    """Say whether publication kept each row's place in the file at `path`."""
+    query = (
+        f"SELECT count(*) FROM parquet_kv_metadata({text_sql(path)}) WHERE key = ?::BLOB AND value = ?::BLOB"
+    )
+    [(found,)] = connection.execute(query, [places.MARK, places.VERSION]).fetchall()
+    return bool(found)
 
 
 def lockdown(paths: Sequence[str], memory_mb: int, threads: int) -> list[str]:

@@ -12,10 +12,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from privacy import duck
+from privacy import duck, places
 from privacy.duck import list_sql, name_sql, text_sql
 from privacy.schema import Column, Kind, Table, day_of, decimal_text
-from privacy.unit import ROW_ID
 
 MISSING_SHARE = 0.05
 MOST_ROWS = 100_000
@@ -44,15 +43,15 @@ class Mock:
         if unit is not None and self.table.find(unit) is None:
             columns.append(f"'mock-' || {self._unit()} AS {name_sql(unit)}")
         with duck.locked(files=[parquet, csv], memory_mb=self.memory_mb) as connection:
-            connection.execute(
-                f"CREATE TABLE mock AS SELECT i + 1 AS {name_sql(ROW_ID)}, {', '.join(columns)}"
-                f" FROM range({self.rows}) AS t(i) ORDER BY i"
+            rows = (
+                f"SELECT {', '.join(columns)}, i AS {name_sql(places.ORDER)} FROM range({self.rows}) AS t(i)"
             )
+            connection.execute(f"CREATE TABLE mock AS {rows}")
+            made = places.places_sql(self.table, "SELECT * FROM mock")
+            connection.execute(f"COPY ({made}) TO {text_sql(parquet)} ({places.FORMAT})")
+            order = name_sql(places.ORDER)
             connection.execute(
-                f"COPY mock TO {text_sql(parquet)} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)"
-            )
-            connection.execute(
-                f"COPY (SELECT * EXCLUDE ({name_sql(ROW_ID)}) FROM mock ORDER BY {name_sql(ROW_ID)})"
+                f"COPY (SELECT * EXCLUDE ({order}) FROM mock ORDER BY {order})"
                 f" TO {text_sql(csv)} (FORMAT csv, HEADER, USE_TMP_FILE false)"
             )
         return json.dumps({"rows": self.rows}).encode()

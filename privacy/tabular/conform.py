@@ -15,11 +15,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from privacy import duck
+from privacy import duck, places
 from privacy.duck import list_sql, name_sql, text_sql
 from privacy.schema import Column, Kind, Table, day_of, decimal_text
 from privacy.tabular.source import FileRefused, Source, look
-from privacy.unit import ROW_ID
 
 _LARGEST = 2**53  # from here on a double no longer tells neighbouring integers apart
 MOST_EXAMPLES = 5  # repeated keys of a public table that its owner is shown
@@ -168,14 +167,9 @@ class Conform:
         columns = ", ".join(f"{read.value} AS {name_sql(read.column.name)}" for read in readings)
         extra = "" if unit is None or self.table.find(unit[0]) else f", {unit[1]} AS {name_sql(unit[0])}"
         keep = "" if unit is None else f" WHERE {name_sql(unit[0])} IS NOT NULL"
-        place = self._place(readings)
-        rows = f'SELECT {columns}{extra}, {place} AS "_place" FROM {source.sql()}'
-        # row_number() runs in the order of the places, and numbers what is kept.
-        numbered = f'row_number() OVER (ORDER BY "_place") AS {name_sql(ROW_ID)}'
-        query = f'SELECT {numbered}, * EXCLUDE ("_place") FROM ({rows}){keep} ORDER BY {name_sql(ROW_ID)}'
-        connection.execute(
-            f"COPY ({query}) TO {text_sql(out)} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)"
-        )
+        rows = f"SELECT {columns}{extra}, {self._place(readings)} AS {name_sql(places.ORDER)} FROM {source.sql()}"
+        query = places.places_sql(self.table, f"SELECT * FROM ({rows}){keep}")
+        connection.execute(f"COPY ({query}) TO {text_sql(out)} ({places.FORMAT})")
         if self.table.is_public:
             self._require_key(out, connection)
         return report | self._units(unit and unit[0], report["rows"], out, connection)

@@ -8,7 +8,7 @@ from typing import Any
 
 from privacy import duck
 from privacy.duck import name_sql, text_sql
-from privacy.unit import ROW_ID
+from privacy.unit import HIDDEN, ROW_ID
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,10 @@ class Export:
     def run(self, parquet: str, csv: str) -> bytes:
         """Write the rows of `parquet`, without their ids, to `csv`; return an empty report."""
         row_id = name_sql(ROW_ID)
-        rows = f"SELECT * EXCLUDE ({row_id}) FROM read_parquet({text_sql(parquet)}) ORDER BY {row_id}"
+        shown = (
+            f"COLUMNS(lambda name: name != {text_sql(ROW_ID)} AND NOT starts_with(name, {text_sql(HIDDEN)}))"
+        )
+        rows = f"SELECT {shown} FROM read_parquet({text_sql(parquet)}) ORDER BY {row_id}"
         with duck.locked(files=[parquet, csv], memory_mb=self.memory_mb) as connection:
             connection.execute(f"COPY ({rows}) TO {text_sql(csv)} (FORMAT csv, HEADER, USE_TMP_FILE false)")
         return b"{}"

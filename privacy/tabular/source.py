@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from privacy.duck import text_sql
 from privacy.errors import PrivacyError
 from privacy.schema import MAX_COLUMNS, MAX_NAME
-from privacy.unit import ROW_ID
+from privacy.unit import is_hidden
 
 CHUNK = 1 << 20
 SAMPLE = 1 << 18  # bytes looked at to find delimiter and names
@@ -163,5 +163,5 @@ def require_names(names: tuple[str, ...]) -> None:
         raise FileRefused("too_many_columns", 1)
     if not all(name.isprintable() and len(name) <= MAX_NAME for name in names):
         raise FileRefused("header_unprintable", 1)
-    if ROW_ID in {name.lower() for name in names}:
+    if any(is_hidden(name) for name in names):
         raise FileRefused("header_reserved", 1)

@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 
+from privacy import places
 from privacy.loss import Loss
 from privacy.query.execute import Prepared, prepare
 from privacy.query.parse import parse
@@ -96,17 +97,30 @@ def random_rows(dice: random.Random, most: int = 60) -> list[Row]:
     return rows
 
 
-def write(path: Path, rows: Sequence[Row]) -> str:
-    """Write rows as a published file: numbered from 0 in their order. Returns the path as text."""
+def write(path: Path, rows: Sequence[Row], *, has_places: bool = False) -> str:
+    """Write rows as a file numbered from 0, or as publication does with each row's place. Returns the path as text."""
     with duckdb.connect() as connection:
-        connection.execute(f"CREATE TABLE t ({SQL_TYPES})")
-        numbered = [(i, *row) for i, row in enumerate(rows)]
-        for start in range(0, len(numbered), 200):  # many rows a statement: one at a time is slow
-            part = numbered[start : start + 200]
-            marks = ", ".join(["(" + ", ".join("?" * 9) + ")"] * len(part))
-            connection.execute(f"INSERT INTO t VALUES {marks}", [value for row in part for value in row])
-        connection.execute(f"COPY t TO '{path}' (FORMAT parquet)")
+        load(connection, "t", rows, has_places=has_places)
+        mark = f", KV_METADATA {{{places.MARK}: '{places.VERSION}'}}" if has_places else ""
+        connection.execute(f"COPY t TO '{path}' (FORMAT parquet{mark})")
     return str(path)
+
+
+def load(connection: Any, name: str, rows: Sequence[Row], *, has_places: bool = False) -> None:
+    """Make a table of `rows`, numbered from 0; with places for people() those without a person have none."""
+    connection.execute(f"CREATE OR REPLACE TABLE {name} ({SQL_TYPES})")
+    numbered = [(i, *row) for i, row in enumerate(rows)]
+    for start in range(0, len(numbered), 200):  # many rows a statement: one at a time is slow
+        part = numbered[start : start + 200]
+        marks = ", ".join(["(" + ", ".join("?" * 9) + ")"] * len(part))
+        connection.execute(f"INSERT INTO {name} VALUES {marks}", [value for row in part for value in row])
+    if has_places:
+        order = f'SELECT * EXCLUDE (_row), _row AS "{places.ORDER}" FROM {name} WHERE who IS NOT NULL'
+        placed = f"({places.places_sql(people().table, order)})"
+        connection.execute(
+            f"CREATE TABLE placed AS {placed} UNION ALL BY NAME SELECT * FROM {name} WHERE who IS NULL;"
+            f" DROP TABLE {name}; ALTER TABLE placed RENAME TO {name}"
+        )
 
 
 def loss(rho: int = 10**10, delta: int = 0) -> Loss:
