@@ -9,12 +9,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gridhouse import drawing
 from gridhouse.errors import MissingExtra, NotProven
 from gridhouse.session import Session
 from gridhouse.values import Json
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+MOST_LINES = 60  # of a table in a notebook; `to_pandas` has all
 
 
 class Result:
@@ -166,16 +170,38 @@ class Result:
             for row in cells
         )
 
+    def svg(self, column: str = "") -> str:
+        """Return a drawing of one figure, by default the first, as SVG text with a description; "" if none is known.
+
+        Bars with error bars, or steps in a band where the last grouping column is a number or a date in order.
+        """
+        kinds = [each["kind"] for each in self._answer["columns"]]
+        noisy = [at for at, kind in enumerate(kinds) if kind != "key"]
+        keys = [at for at, kind in enumerate(kinds) if kind == "key"]
+        if not noisy or (column and column not in self.columns):
+            return ""
+        at = self.columns.index(column) if column else noisy[0]
+        points = []
+        for row, errors in zip(self._answer["rows"], self._answer["accuracy"], strict=True):
+            if isinstance(row[at], int | float):
+                label = " · ".join(_spoken(row[key]) for key in keys) or self.columns[at]
+                place = drawing.place_of(row[keys[0]]) if len(keys) == 1 else None
+                points.append(drawing.Point(label, float(row[at]), errors[at], place))
+        return drawing.draw(self.columns[at], points)
+
     def _repr_html_(self) -> str:
-        """Return the answer as a table for notebooks; every text is escaped."""
+        """Return the answer for notebooks: its first rows as a table, a drawing, its notes; every text is escaped."""
         header, lines = self._table()
-        top = "".join(f"<th>{html.escape(name)}</th>" for name in header)
+        top = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in header)
         body = "".join(
             "<tr>" + "".join(f"<td>{html.escape(_spoken(cell))}</td>" for cell in line) + "</tr>"
-            for line in lines
+            for line in lines[:MOST_LINES]
         )
-        cost = f"Cost ρ = {self.cost['rho']:.6f}; ± at 95 %."
-        return f"<table><caption>{cost}</caption><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+        more = f" The first {MOST_LINES} of {len(lines):,} rows." if len(lines) > MOST_LINES else ""
+        cost = f"Cost ρ = {self.cost['rho']:.6f}; ± at 95 %.{more}"
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
+        table = f"<table><caption>{cost}</caption><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+        return f"{table}{self.svg()}<ul>{notes}</ul>"
 
 
 def _value(cell: Any, scale: int | None) -> Any:

@@ -2,7 +2,9 @@
 
 import io
 import json
+from xml.etree import ElementTree
 
+import duckdb
 import gridhouse
 import pytest
 from gridhouse import verify
@@ -43,6 +45,66 @@ def test_a_table_escapes_what_a_code_list_holds(answered):
     result = answered.result()
     result._answer["rows"][0][0] = "<script>alert(1)</script>"
     assert "<script>" not in result._repr_html_()
+
+
+def shown(rows, *, kinds=("key", "count"), error=5):
+    """Return a result with these rows, as a node would have sent it."""
+    names = [f"{kind} {at}" for at, kind in enumerate(kinds)]
+    columns = [{"name": name, "kind": kind} for name, kind in zip(names, kinds, strict=True)]
+    accuracy = [[None if kind == "key" else error for kind in kinds] for _ in rows]
+    answer = {"columns": columns, "rows": rows, "accuracy": accuracy, "notes": ["<b>A note.</b>"]}
+    return gridhouse.Result(None, {"answer": answer, "request": "R", "release": {}, "cost": {"rho": 0.01}})
+
+
+def test_a_notebook_shows_the_table_a_drawing_and_the_notes():
+    page = shown([["east", 5], ["<i>west</i>", -7]])._repr_html_()
+    assert page.index("<table>") < page.index("<svg") < page.index("A note.")
+    assert (
+        "2 bars with 95 % error bars. Largest: east: 5 ± 5. Smallest: &lt;i&gt;west&lt;/i&gt;: -7 ± 5."
+        in page
+    )
+    assert "<i>" not in page
+    assert "<b>" not in page
+
+
+@pytest.mark.parametrize(
+    ("keys", "ends"),
+    [
+        ([30, 10, 50, 20, 40], "10 to 50"),
+        ([f"2024-0{n}-01" for n in (3, 1, 2, 5, 4)], "2024-01-01 to 2024-05-01"),
+        ([0.5, 1.5, 2, 3, 9], "0.50 to 9"),
+    ],
+)
+def test_numbers_and_dates_are_drawn_as_steps_along_the_key(keys, ends):
+    picture = ElementTree.fromstring(shown([[key, 3] for key in keys]).svg())
+    words = picture.findtext("{http://www.w3.org/2000/svg}desc")
+    assert words.startswith(f"Steps from {ends} in a band of 95 % intervals.")
+
+
+def test_what_is_unknown_is_left_out_and_nothing_draws_nothing():
+    assert "2 bars" in shown([["a", 5], ["b", None], ["c", 0]]).svg()
+    assert shown([["a", None]]).svg() == ""
+    assert shown([["a"]], kinds=("key",)).svg() == ""
+    assert shown([["a", 1]]).svg("nobody") == ""
+    assert "2 bars" in shown([["a", "f", 1], ["a", "m", 2]], kinds=("key", "key", "count")).svg()
+
+
+def test_a_long_answer_is_shown_from_its_beginning_and_says_so():
+    page = shown([[f"key {n}", n] for n in range(500)])._repr_html_()
+    assert page.count("<tr>") == 61
+    assert "The first 60 of 500 rows." in page
+    assert "The first 40 of 500 rows are drawn." in page
+
+
+def test_files_are_what_the_node_offers(answered, tmp_path):
+    result = answered.result()
+    path = result.to_parquet(tmp_path / "answer.parquet")
+    frame = duckdb.sql(f"SELECT * FROM '{path}'").fetchall()
+    assert [row[1] for row in frame] == [row["n"] for row in result.rows]
+    assert result.bundle()["rows"] == result.rows
+    kept = tmp_path / "answer.json"
+    kept.write_text(json.dumps(result.bundle()))
+    assert verify.main([str(kept)]) == 0
 
 
 def test_a_result_is_proven_with_the_key_one_knows(answered, sam):

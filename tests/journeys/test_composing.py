@@ -118,3 +118,39 @@ def test_the_form_keeps_the_rules_while_it_is_filled_in(live: LiveNode, browser:
         "document.documentElement.scrollWidth > document.documentElement.clientWidth + 1"
     )
     window.close()
+
+
+QUESTIONS = {
+    "bins": "SELECT FLOOR(age / 5) * 5 AS age_from, COUNT(*) AS n, AVG(scoma) AS coma FROM support2 GROUP BY 1",
+    "pairs": "SELECT dzgroup, sex, COUNT(*) AS patients FROM support2 GROUP BY 1, 2",
+}
+
+
+def answered(live: LiveNode, sql: str, title: str) -> str:
+    """Ask, approve and wait; return the request's key."""
+    query = live.clients["sam"].sql(live.grant, sql, epsilon="0.2", title=title).submit()
+    for waiting in live.clients["alice"].queue():
+        if waiting.id == query.id:
+            waiting.approve()
+    return str(query.wait(timeout=60).id)
+
+
+@pytest.mark.parametrize("name", ["bins", "pairs"])
+def test_answers_are_drawn_and_keep_the_rules_on_wide_and_narrow_screens(
+    live: LiveNode, browser: Browser, name: str
+) -> None:
+    key = answered(live, QUESTIONS[name], f"Drawn: {name}")
+    for size, (width, height) in SIZES.items():
+        window = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
+        page = window.new_page()
+        live.sign_in(page, "sam")
+        page.goto(f"{live.url}/requests/{key}/result/")
+        expect(page.locator(".chart svg").first).to_be_visible()
+        shoot(page, f"result-{name}-{size}")
+        assert told(Axe().run(page, options=RULES)) == ""
+        assert not page.evaluate(
+            "document.documentElement.scrollWidth > document.documentElement.clientWidth + 1"
+        )
+        page.emulate_media(media="print")
+        shoot(page, f"result-{name}-{size}-print")
+        window.close()
