@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -197,6 +198,7 @@ def publish(
     if dataset.status == DatasetStatus.DRAFT:
         move(dataset, DatasetStatus.PUBLISHED)
     _open_accounts(version, dataset_epsilon, population_epsilon, by=by)
+    place: dict[str, Any] = {"in_place": version.sha256} if version.is_in_place else {}
     record(
         Event.VERSION_PUBLISHED,
         by=by,
@@ -207,6 +209,7 @@ def publish(
         mock=version.mock_sha256,
         mock_origin=version.mock_origin,
         attested=True,
+        **place,
     )
     for staged in Upload.objects.filter(version=version).values_list("pk", flat=True):
         transaction.on_commit(partial(staging.delete, staged))

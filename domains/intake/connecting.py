@@ -35,6 +35,7 @@ REASONS = {
     "connection_timed_out": "The server did not answer in time. A firewall may be in the way.",
     "database_missing": "There is no database of this name on the server.",
     "database_refused": "The role may not connect to this database: GRANT CONNECT.",
+    "encoding_refused": "The database keeps its texts in another encoding than UTF-8, which cannot be read safely.",
     "host_refused": "The server takes no session of this role from this machine: see its pg_hba.conf.",
     "host_unknown": "No machine of this name is known. Check the spelling.",
     "limits_exceeded": "Testing it took more memory or time than is allowed.",
@@ -90,6 +91,8 @@ def place(version: DatasetVersion, *, connection: str, relation: str, by: User) 
     except ConnectionFault:
         raise InvalidInput("Write the table as schema.table.", code="relation_invalid") from None
     table = version.table()
+    if table.others:
+        raise IllegalMove("A version in place has one table.", code="in_place_alone")
     spec = {"relation": str(where), "table": table.to_dict(), "schema_sha256": schema_sha256(table)}
     return _ask(found, version, str(where), spec, by=by)
 

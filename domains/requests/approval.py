@@ -49,7 +49,7 @@ def approve(
         JobKind.QUERY,
         subject=analysis.pk,
         spec=specification.job_spec() | {"revision_sha256": revision.sha256},
-        planned_seconds=float(specification.pricing.deadline_seconds) + settings.DEADLINE_SLACK,
+        planned_seconds=specification.deadline_seconds + settings.DEADLINE_SLACK,
         charge_id=charge,
         not_before=now + timedelta(seconds=undo_seconds),
         valid_until=now + timedelta(days=settings.APPROVAL_VALID_DAYS),

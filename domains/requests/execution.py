@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -18,7 +19,7 @@ from domains.audit import checkpoints
 from domains.audit.events import Event
 from domains.audit.recorder import record
 from domains.base import move
-from domains.catalog import storage
+from domains.catalog import storage, vault
 from domains.catalog.lifecycle import VersionStatus
 from domains.errors import IllegalMove
 from domains.jobs import actions as jobs
@@ -34,12 +35,14 @@ from domains.requests.actions import respecify
 from domains.requests.guards import lock
 from domains.requests.lifecycle import Status
 from domains.requests.models import AnalysisRequest
+from privacy.engines.postgresql import PASSING
 from privacy.errors import PrivacyError
 from privacy.noise import fresh_salt
 from privacy.workload.plan import is_workload
 
 log = logging.getLogger(__name__)
 PREPARE_SECONDS = 20
+AWAY_SECONDS = 15.0  # before a database that was away is tried again
 GRACE = timedelta(seconds=10)  # between the deadline and the end of the lease: time to persist and conclude
 
 
@@ -48,7 +51,9 @@ def run_query(claim: Claim) -> None:
     analysis = _analysis(claim)
     seconds = float(claim.job.planned_seconds)
     try:
-        with _child(claim, seconds + PREPARE_SECONDS) as child:  # it prepares while every right is asked anew
+        with _child(
+            claim, seconds + PREPARE_SECONDS, _place(analysis, claim)
+        ) as child:  # it prepares while every right is asked anew
             refusal = preflight(analysis, claim)
             if refusal:
                 stand_down(analysis, claim, refusal)
@@ -66,6 +71,8 @@ def run_query(claim: Claim) -> None:
     except ChildFailed as failure:  # before data was opened; afterwards `_answer` handles its own
         if failure.is_passing:
             jobs.requeue(claim)
+        elif failure.code in PASSING:  # the database is away; it may be back
+            jobs.requeue(claim, delay=AWAY_SECONDS)
         else:
             stand_down(analysis, claim, failure.code)
 
@@ -79,19 +86,38 @@ def rights_ended(analysis: AnalysisRequest) -> str:
 _ENGINE_KEYS = ("plan", "table", "loss", "tick", "declared_rows")
 
 
-def _child(claim: Claim, seconds: float) -> Child:
-    """Return the child process that will compute this job, given up as soon as the claim is lost."""
+def _child(claim: Claim, seconds: float, place: dict[str, Any] | None = None) -> Child:
+    """Return the child process that will compute this job, given up as soon as the claim is lost.
+
+    `place` goes to the child over its own socket and nowhere else, for it holds a password.
+    """
     spec = {key: claim.job.spec.get(key) for key in _ENGINE_KEYS} | {
         "memory_mb": settings.JOB_MEMORY_MB * 3 // 5,  # the database's share of the child's address space
         "threads": settings.JOB_THREADS,
     }
     entry = "workload" if is_workload(spec["plan"]) else "query"
+    if place is not None:
+        entry, spec["place"] = "query_in_place", place
     return Child(entry, spec, memory_mb=settings.JOB_MEMORY_MB, seconds=seconds, lost=claim.lost)
+
+
+def _place(analysis: AnalysisRequest, claim: Claim) -> dict[str, Any] | None:
+    """Return where a version's rows stay and how to reach them; None where they are in a file."""
+    connection = analysis.current.version.connection
+    if connection is None:
+        return None
+    known = claim.job.spec["place"] | {"engine": connection.engine, "address": vault.address(connection)}
+    return known | {"seconds": float(claim.job.planned_seconds)}
 
 
 def _analysis(claim: Claim) -> AnalysisRequest:
     return AnalysisRequest.objects.select_related(
-        "author", "revision__version__dataset", "grant__project", "grant__dataset__population", "job"
+        "author",
+        "revision__version__dataset",
+        "revision__version__connection",
+        "grant__project",
+        "grant__dataset__population",
+        "job",
     ).get(pk=claim.job.subject)
 
 
@@ -105,11 +131,18 @@ def preflight(analysis: AnalysisRequest, claim: Claim) -> str:
         "approval_expired": claim.job.valid_until <= now,
         refusal.code if refusal else "": refusal is not None,
         "version_retired": analysis.current.version.status == VersionStatus.RETIRED,
+        "connection_retired": _is_cut_off(analysis),
         "specification_changed": not _is_as_approved(analysis, claim),
         "ledger_behind_witness": checkpoints.is_behind(),
         "reservation_gone": books.charge(claim.job.charge_key).state != "RESERVED",
     }
     return next((code for code, holds in reasons.items() if holds), "")
+
+
+def _is_cut_off(analysis: AnalysisRequest) -> bool:
+    """Say whether the connection to a version's rows was retired."""
+    connection = analysis.current.version.connection
+    return connection is not None and connection.is_retired
 
 
 def _is_as_approved(analysis: AnalysisRequest, claim: Claim) -> bool:
@@ -172,7 +205,9 @@ def _answer(analysis: AnalysisRequest, claim: Claim, child: Child, fence: int, s
 
     Both write to the log, whose size anyone may read, so neither is done before the deadline.
     """
-    paths = {name: str(path) for name, path in storage.paths_of(analysis.current.version).items()}
+    version = analysis.current.version
+    files = {} if version.is_in_place else storage.paths_of(version)
+    paths = {name: str(path) for name, path in files.items()}
     try:
         payload = child.go({"paths": paths, "salt": fresh_salt()}, timeout=seconds)
     except ChildFailed as failure:

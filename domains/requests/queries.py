@@ -217,5 +217,8 @@ _CODES = {
     "have reconciled its records. The reservation was given back; ask again afterwards.",
     "specification_changed": "It did not run, because what would run is no longer what was approved. Check it again.",
     "version_retired": "It did not run, because its version of the dataset was retired. Ask the current one.",
+    "connection_retired": "It did not run, because the connection to its data was retired.",
+    "relation_changed": "It did not run, because its table is not the one that was published. Its owner can publish "
+    "a new version.",
     "no_worker_finished": "No worker could finish it before data was read, so its reservation was given back.",
 }

@@ -68,6 +68,7 @@ def _let_out(release: Release, *, actor: User | str, person: User | None, at: da
         rho=analysis.current.rho,
         delta=analysis.current.delta,
         repeat=release.is_repeat,
+        **({"in_place": True} if analysis.current.version.is_in_place else {}),
     )
     move(release, ReleaseStatus.RELEASED, released_at=at, released_by=person, audit_index=index)
     text = f"The answer to “{analysis.title}” is here."

@@ -12,7 +12,9 @@ from typing import Any
 from domains.catalog.models import DatasetVersion
 from domains.errors import InvalidInput
 from domains.projects.models import AccessGrant
+from privacy.errors import QueryRejected
 from privacy.loss import DELTA_UNIT, Loss, rho_of
+from privacy.query.in_place import require_possible
 from privacy.query.parse import parse
 from privacy.query.plan import Plan, columns_touched, describe
 from privacy.query.price import Pricing, price
@@ -24,6 +26,8 @@ from privacy.workload.price import price as price_workload
 ENGINE = "gridhouse-query/1 opendp/0.16 duckdb"
 # A request that groups by unknown keys takes this share of the population's delta for its threshold.
 THRESHOLD_SHARE = 200
+# How much longer than an embedded engine a database takes that keeps rows in pages and serves others as well.
+IN_PLACE_FACTOR, IN_PLACE_SECONDS = 10, 1.0
 MOST_EPSILON = Decimal(10)
 
 
@@ -58,7 +62,7 @@ class Specification:
 
     def job_spec(self) -> dict[str, Any]:
         """Return what a worker's child needs; public values only."""
-        return {
+        return self._place() | {
             "plan": self.plan.to_dict(),
             "table": self.version.table().to_dict(),
             "loss": self.loss.to_dict(),
@@ -67,6 +71,25 @@ class Specification:
             "version": self.version.pk,
             "engine": ENGINE,
         }
+
+    def _place(self) -> dict[str, Any]:
+        """Return where the rows stay, if they do: never an address or a secret, which a worker looks up."""
+        version = self.version
+        if not version.is_in_place:
+            return {}
+        return {
+            "place": {
+                "connection": version.connection_id,
+                "relation": version.relation,
+                "fingerprint": version.fingerprint,
+            }
+        }
+
+    @property
+    def deadline_seconds(self) -> float:
+        """The planned time of the computation, from public numbers; a database that others use gets more."""
+        planned = float(self.pricing.deadline_seconds)
+        return planned * IN_PLACE_FACTOR + IN_PLACE_SECONDS if self.version.is_in_place else planned
 
     def sha256(self) -> str:
         """Hash everything that an approval is about; a worker compares it again before it opens data."""
@@ -127,9 +150,18 @@ def offering(
     table = version.table()
     size: dict[str, Any] = {"tick": grant.dataset.tick, "declared_rows": version.declared_rows}
     if workloads.asks_workload(sql):
+        if version.is_in_place:
+            raise QueryRejected(
+                "engine_lacks",
+                "SELECT",
+                "The engine that holds these data cannot compute this yet.",
+                "Ask for counts, sums and means.",
+            )
         workload = workloads.parse(sql, table)
         return workload, lambda rho: price_workload(workload, table, rho=rho, **size)
     plan = parse(sql, table)
+    if version.connection is not None:
+        require_possible(plan, table, version.connection.engine)
     delta = int(grant.dataset.population.delta * DELTA_UNIT) // THRESHOLD_SHARE
     return plan, lambda rho: price(plan, table, rho=rho, delta=delta, **size)
 

@@ -71,6 +71,8 @@ class Found:
 
 def require_reader(connection: Any) -> None:
     """Refuse a role that could do more than read: a superuser, one that makes roles, one that can write anywhere."""
+    if connection.execute("SHOW server_encoding").fetchone() != ("UTF8",):
+        raise ConnectionFault("encoding_refused")  # texts of others cannot all be read without an error
     if connection.execute(_ROLE).fetchone() != (False,):
         raise ConnectionFault("role_is_superuser")
     written = tuple(row[0] for row in connection.execute(_WRITABLE).fetchall())

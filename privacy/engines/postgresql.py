@@ -64,6 +64,18 @@ def connected(address: Address, *, seconds: float) -> Iterator[Any]:
         connection.rollback()
 
 
+def rows(address: Address, sql: str, *, seconds: float) -> list[tuple[Any, ...]]:
+    """Return the rows of one statement of our own; raise ConnectionFault with one code for whatever fails."""
+    import psycopg
+
+    with connected(address, seconds=seconds) as connection:
+        try:
+            found: list[tuple[Any, ...]] = connection.execute(sql, prepare=False).fetchall()
+        except psycopg.Error:  # the server's own words can quote a row
+            raise ConnectionFault("connection_failed") from None
+        return found
+
+
 def _look_up(address: Address) -> None:
     """Tell an unknown host from one that does not answer, before the driver mixes them."""
     try:

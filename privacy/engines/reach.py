@@ -57,6 +57,10 @@ def _quotient(a: Reach, b: Reach) -> Reach:
     return Reach(-most, most, a.least / max(b.size, b.least, 1e-300))
 
 
+def _rounded(a: Reach) -> Reach:
+    return Reach(a.low - 1, a.high + 1, 1)
+
+
 def _negative(a: Reach) -> Reach:
     return Reach(-a.high, -a.low, a.least)
 
@@ -117,26 +121,22 @@ class Reaches:
 
     def _function(self, node: Any) -> Reach:
         exp = self._exp
-        if isinstance(node, exp.Paren | exp.Max | exp.Min | exp.Alias | exp.If):
-            return self.of(node.args["true"] if isinstance(node, exp.If) else node.this)
-        if isinstance(node, exp.Cast):  # and TRY_CAST
-            inner = self.of(node.this)
-            return inner if node.to.is_type("double") else Reach(inner.low - 1, inner.high + 1, 1)
-        if isinstance(node, exp.Neg):
-            return _negative(self.of(node.this))
-        if isinstance(node, exp.Abs):
-            inner = self.of(node.this)
-            return Reach(0, inner.size, inner.least)
-        if isinstance(node, exp.Round | exp.Floor | exp.Ceil):
-            inner = self.of(node.this)
-            return Reach(inner.low - 1, inner.high + 1, 1)
-        if isinstance(node, exp.Sqrt):
-            inner = self.of(node.this)
-            return Reach(0, math.sqrt(inner.size) + 1, math.sqrt(inner.least))
-        if isinstance(node, exp.Ln):
-            return Reach(-800, 800, 1e-17)
-        if isinstance(node, exp.Sum):
-            return _product(self.of(node.this), Reach(0, ROWS, 1))
+        rules: list[tuple[Any, Callable[[Reach], Reach]]] = [
+            (exp.Paren | exp.Max | exp.Min | exp.Alias, lambda inner: inner),
+            (
+                exp.Cast,
+                lambda inner: inner if node.to.is_type("double") else _rounded(inner),
+            ),  # TRY_CAST as well
+            (exp.Neg, _negative),
+            (exp.Abs, lambda inner: Reach(0, inner.size, inner.least)),
+            (exp.Round | exp.Floor | exp.Ceil, _rounded),
+            (exp.Sqrt, lambda inner: Reach(0, math.sqrt(inner.size) + 1, math.sqrt(inner.least))),
+            (exp.Ln, lambda _: Reach(-800, 800, 1e-17)),
+            (exp.Sum, lambda inner: _product(inner, Reach(0, ROWS, 1))),
+        ]
+        for kinds, rule in rules:
+            if isinstance(node, kinds):
+                return rule(self.of(node.this))
         return self._choice(node)
 
     def _choice(self, node: Any) -> Reach:
