@@ -51,9 +51,8 @@ def run_query(claim: Claim) -> None:
     analysis = _analysis(claim)
     seconds = float(claim.job.planned_seconds)
     try:
-        with _child(
-            claim, seconds + PREPARE_SECONDS, _place(analysis, claim)
-        ) as child:  # it prepares while every right is asked anew
+        # It prepares while every right is asked anew.
+        with _child(claim, seconds + PREPARE_SECONDS, _place(analysis, claim)) as child:
             refusal = preflight(analysis, claim)
             if refusal:
                 stand_down(analysis, claim, refusal)
@@ -95,7 +94,7 @@ def _child(claim: Claim, seconds: float, place: dict[str, Any] | None = None) ->
         "memory_mb": settings.JOB_MEMORY_MB * 3 // 5,  # the database's share of the child's address space
         "threads": settings.JOB_THREADS,
     }
-    entry = "workload" if is_workload(spec["plan"]) else "query"
+    entry = "workload" if is_workload(spec["plan"] or {}) else "query"
     if place is not None:
         entry, spec["place"] = "query_in_place", place
     return Child(entry, spec, memory_mb=settings.JOB_MEMORY_MB, seconds=seconds, lost=claim.lost)
@@ -104,9 +103,10 @@ def _child(claim: Claim, seconds: float, place: dict[str, Any] | None = None) ->
 def _place(analysis: AnalysisRequest, claim: Claim) -> dict[str, Any] | None:
     """Return where a version's rows stay and how to reach them; None where they are in a file."""
     connection = analysis.current.version.connection
-    if connection is None:
+    place = claim.job.spec.get("place")
+    if connection is None or connection.is_retired or place is None:  # preflight says why it stands down
         return None
-    known = claim.job.spec["place"] | {"engine": connection.engine, "address": vault.address(connection)}
+    known = place | {"engine": connection.engine, "address": vault.address(connection)}
     return known | {"seconds": float(claim.job.planned_seconds)}
 
 
