@@ -47,6 +47,15 @@ class FittedModel:
     def __repr__(self) -> str:
         return f"<FittedModel of {self.data['request']}: {self.status}, {', '.join(self.columns)}>"
 
+    def synthetic_csv(self) -> str:
+        """Return made-up rows drawn from the model as CSV: the same rows each time, at no charge."""
+        return self._session.text(f"requests/{self._request}/synthetic/csv/")
+
+    def closeness(self) -> dict[str, float]:
+        """Return how far those rows are from each released table and column, by noisy values alone: 0 to 1."""
+        found = self._session.get(f"requests/{self._request}/synthetic/")
+        return {each["name"]: each["distance"] for each in found["closeness"]}
+
     def ask(self, sql: str) -> ModelAnswer:
         """Return what the model says; raise QueryRejected where it does not cover the question."""
         return ModelAnswer(self._session.post(f"requests/{self._request}/model/ask/", {"sql": sql}))

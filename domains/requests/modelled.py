@@ -18,11 +18,12 @@ from domains.requests.fitting import Fitted
 from domains.requests.models import AnalysisRequest
 from domains.requests.specification import Specification
 from privacy.errors import QueryRejected
-from privacy.query.answer import Answer
+from privacy.query.answer import Answer, Cell
 from privacy.query.parse import parse
 from privacy.query.plan import Plan
 from privacy.workload import covered
 from privacy.workload.plan import Workload
+from privacy.workload.rows import Closeness, draw
 
 
 @dataclass(frozen=True)
@@ -108,3 +109,26 @@ def _covers(analysis: AnalysisRequest, plan: Plan) -> bool:
     except QueryRejected:
         return False
     return True
+
+
+@dataclass(frozen=True)
+class SyntheticView:
+    """Synthetic rows of a model, with the ε of the workload that paid for them and how near they come."""
+
+    header: tuple[str, ...]
+    rows: list[tuple[Cell, ...]]
+    epsilon: str
+    closeness: tuple[Closeness, ...]
+
+
+def synthetic(analysis: AnalysisRequest, *, by: User) -> SyntheticView:
+    """Return rows drawn from the model of a released workload, the same ones each time, at no charge."""
+    require(by, Permission.RESULT_READ, on=analysis)
+    require_usable(analysis.grant, by)
+    found = _fitted(analysis)
+    model = found.model if found is not None else None
+    if found is None or model is None:
+        raise NotFound("There is no fitted model of this request.", code="no_model")
+    drawn = draw(model, found.sha256)
+    header = tuple(each.name for each in model.attributes)
+    return SyntheticView(header, drawn.rows(), found.release.analysis.current.epsilon, drawn.closeness())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -14,7 +16,8 @@ from rest_framework.viewsets import GenericViewSet
 
 from domains.requests import actions, modelled, queries
 from domains.requests.models import AnalysisRequest
-from portal.api.results import AnswerOut
+from portal import sheets
+from portal.api.results import AnswerOut, _file
 from portal.api.shapes import valid
 
 
@@ -48,6 +51,31 @@ class ModelAskIn(serializers.Serializer[Any]):
     sql = serializers.CharField(max_length=actions.MOST_SQL)
 
 
+class ClosenessOut(serializers.Serializer[Any]):
+    """How far the rows are from one released table, or from one column of it."""
+
+    name = serializers.CharField()
+    columns = serializers.IntegerField(help_text="1 for a column, 2 for a table of two.")
+    distance = serializers.FloatField(help_text="Total variation distance, 0 to 1; it includes the noise.")
+
+
+class SyntheticOut(serializers.Serializer[Any]):
+    """A report on the model's synthetic rows, made of noisy values alone."""
+
+    epsilon = serializers.CharField(
+        help_text="What the workload was paid for with; the rows add nothing to it."
+    )
+    count = serializers.SerializerMethodField()
+    columns = serializers.ListField(child=serializers.CharField(), source="header")
+    closeness = ClosenessOut(many=True)
+
+    def get_count(self, found: modelled.SyntheticView) -> int:
+        return len(found.rows)
+
+
+_CSV = {(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, "Synthetic rows; about nobody.")}
+
+
 class Models(GenericViewSet[AnalysisRequest]):
     """The fitted model of a released workload, for the project's members."""
 
@@ -68,6 +96,19 @@ class Models(GenericViewSet[AnalysisRequest]):
         given = valid(ModelAskIn, request)
         analysis = queries.detail(pk, request.user)
         return Response(AnswerOut(modelled.ask(analysis, **given, by=request.user)).data)
+
+    @extend_schema(responses=SyntheticOut, summary="Read how near the model's synthetic rows come")
+    @action(detail=True, methods=["get"])
+    def synthetic(self, request: Request, pk: str) -> Response:
+        found = modelled.synthetic(queries.detail(pk, request.user), by=request.user)
+        return Response(SyntheticOut(found).data)
+
+    @extend_schema(responses=_CSV, summary="Download synthetic rows of the model as CSV, at no charge")
+    @action(detail=True, methods=["get"], url_path="synthetic/csv")
+    def synthetic_csv(self, request: Request, pk: str) -> HttpResponse:
+        found = modelled.synthetic(queries.detail(pk, request.user), by=request.user)
+        text = sheets.to_csv(found.header, found.rows)
+        return _file(text.encode(), "text/csv; charset=utf-8", f"synthetic-{pk}.csv")
 
 
 router = SimpleRouter()

@@ -6,11 +6,14 @@ from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods
 
 from domains.requests import modelled, queries
 from domains.requests.actions import MOST_SQL
+from portal import sheets
 from portal.web import pages, shown
+
+MOST_SHOWN = 20
 
 
 class ModelForm(forms.Form):
@@ -43,4 +46,25 @@ def model(request: HttpRequest, key: str) -> HttpResponse:
     return render(request, "results/model.html", values, status=422 if form.errors else 200)
 
 
-urlpatterns = [path("requests/<str:key>/model/", model, name="model")]
+@require_GET
+def synthetic(request: HttpRequest, key: str) -> HttpResponse:
+    """Show how near the model's synthetic rows come to the released tables, and some of the rows."""
+    analysis = queries.detail(key, request.user)
+    found = modelled.synthetic(analysis, by=request.user)
+    values = {"analysis": analysis, "view": found, "first": found.rows[:MOST_SHOWN]}
+    return render(request, "results/synthetic.html", values)
+
+
+@require_GET
+def synthetic_csv(request: HttpRequest, key: str) -> HttpResponse:
+    """Offer the synthetic rows as CSV that a spreadsheet shows and never runs."""
+    found = modelled.synthetic(queries.detail(key, request.user), by=request.user)
+    text = sheets.to_csv(found.header, found.rows)
+    return pages.download(text, name=f"synthetic-{key}.csv", content_type="text/csv; charset=utf-8")
+
+
+urlpatterns = [
+    path("requests/<str:key>/model/", model, name="model"),
+    path("requests/<str:key>/synthetic/", synthetic, name="synthetic"),
+    path("requests/<str:key>/synthetic.csv", synthetic_csv, name="synthetic_csv"),
+]

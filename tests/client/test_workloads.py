@@ -229,6 +229,20 @@ def test_the_model_is_asked_on_its_page_too(node, modelled):
     assert reverse("model", args=[modelled]) in text(sam.get(reverse("result", args=[modelled])))
 
 
+def test_synthetic_rows_are_free_labelled_and_reported_on(connect, node, modelled):
+    model = connect("sam").request(modelled).model()
+    lines = model.synthetic_csv().splitlines()
+    assert lines[0] == "sex,race,dzgroup,death"
+    assert abs(len(lines) - 300) < 100
+    assert set(model.closeness()) == {"sex", "race", "dzgroup", "death", "sex × race", "death × sex"}
+    sam = browser("sam")
+    page = sam.get(reverse("synthetic", args=[modelled]))
+    assert kit.faults(page.content.decode()) == []
+    assert "ε 0.5" in text(page)
+    assert sam.get(reverse("synthetic_csv", args=[modelled])).content.decode() == model.synthetic_csv()
+    assert browser("charlie").get(reverse("synthetic_csv", args=[modelled])).status_code == 404
+
+
 @pytest.mark.parametrize("name", ["alice", "rita", "charlie", "theo"])
 def test_only_the_project_that_paid_asks_its_model(node, modelled, name):
     analysis = AnalysisRequest.objects.get(pk=modelled)

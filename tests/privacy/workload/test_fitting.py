@@ -20,6 +20,7 @@ from privacy.workload.covered import answer, question, truth
 from privacy.workload.model import Attribute, Measured, Model, blank
 from privacy.workload.parse import parse
 from privacy.workload.plan import Workload
+from privacy.workload.rows import draw
 from tests.privacy.engine_data import people
 
 SIZES = {"a": 3, "b": 4, "c": 2, "d": 5}
@@ -254,3 +255,34 @@ def test_a_binned_number_is_asked_by_its_bins_and_not_by_its_values():
     with pytest.raises(QueryRejected) as refused:
         question(parse_query("SELECT COUNT(*) FROM t WHERE x > 5", TABLE), binned)
     assert refused.value.code == "not_covered"
+
+
+# --- Synthetic rows ---------------------------------------------------------------------------------------------------
+
+
+def test_synthetic_rows_follow_the_models_joint_distribution_also_where_nothing_was_measured():
+    fitted = fitting.by_descent(blurred(truths(4, rows=40_000), np.random.default_rng(4)))
+    drawn = draw(fitted, "seed")
+    assert len(drawn.rows()) == round(fitted.total)
+    for names in (("a", "b"), ("c", "d"), ("a", "d"), ("a", "b", "c", "d")):
+        wanted, got = fitted.project(names), drawn.count(names)
+        assert 0.5 * np.abs(wanted / wanted.sum() - got / got.sum()).sum() < 0.5 * np.sqrt(
+            wanted.size / got.sum()
+        )
+
+
+def test_the_same_model_gives_the_same_rows_and_another_others():
+    fitted = fitting.by_descent(blurred(truths(4), np.random.default_rng(4)), steps=5)
+    assert draw(fitted, "x").rows() == draw(fitted, "x").rows() != draw(fitted, "y").rows()
+    assert len(draw(fitted, "x", most=7).rows()) == 7
+
+
+def test_the_quality_report_knows_columns_and_tables_by_noisy_counts_alone():
+    fitted = fitting.by_descent(blurred(truths(4), np.random.default_rng(4)), steps=50)
+    report = draw(fitted, "x").closeness()
+    assert [each.name for each in report] == ["a", "b", "c", "d", "a × b", "b × c", "c × d"]
+    assert all(0 <= each.distance < 0.1 for each in report)
+    spoilt = fitted.with_potentials([np.zeros_like(theta) for theta in fitted.potentials], "flat")
+    assert (
+        max(each.distance for each in draw(spoilt, "x").closeness()) > 0.2
+    )  # rows that follow nothing are seen
