@@ -48,10 +48,10 @@ class Need:
 
     @property
     def peak(self) -> int:
-        """Return the largest size of one row's summand."""
+        """Return the largest size of one row's summand; a constant is priced as if it could differ by a step."""
         if self.kind != "sum":
             return 1
-        return max(abs(self.low - self.centre), abs(self.high - self.centre))
+        return max(1, abs(self.low - self.centre), abs(self.high - self.centre))
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,8 @@ class Sources:
         """Return the relation of a SELECT whose rows carry the privacy unit."""
         if isinstance(select, exp.Subquery) and not select.args.get("alias"):
             return self.sub_query(select.this)
+        if isinstance(select, exp.Table):
+            raise refuse.join_form("A join in brackets")
         select = checked(select)
         for name, clause in INNER_REFUSED.items():
             if select.args.get(name):

@@ -160,17 +160,17 @@ class Source:
         key = key_name(join.right, self.main)
         table = table_of(getattr(join.right, "table", ""), self.main)
         columns = _columns_sql(table, _side(wanted, "r."))
-        names = [f"x{i}" for i, column in enumerate(table.columns) if column.name in _side(wanted, "r.")]
         where = "" if join.right.where is None else f" WHERE {RowSql(table).expr(join.right.where)}"
         reading = f"{column_sql(next(column for column in table.columns if column.name == key))} AS k"
-        rows = f"SELECT {', '.join([reading, *columns])} FROM read_parquet({path_mark(table.name)}){where}"
+        own = ", ".join([reading, f"{name_sql(ROW_ID)} AS r", *columns])
+        rows = f"SELECT {own} FROM read_parquet({path_mark(table.name)}){where}"
         # Declared unique; two values may still become one as they are read, and one match a row is what is priced.
-        once = f"row_number() OVER (PARTITION BY k ORDER BY {', '.join(['k', *names])})"
+        once = "row_number() OVER (PARTITION BY k ORDER BY r)"
         right = f"(SELECT * EXCLUDE (n) FROM (SELECT *, {once} AS n FROM ({rows}) WHERE k IS NOT NULL) WHERE n = 1)"
         kind = "LEFT JOIN" if join.is_left else "JOIN"
-        own = ["a.u AS u", "a.r AS r", *self._pair(join, wanted, "b.k")]
+        pairs = ["a.u AS u", "a.r AS r", *self._pair(join, wanted, "b.k")]
         match = f"{self.writer(join.left, 'a.').expr(on)} = b.k"
-        return f"SELECT {', '.join(own)} FROM ({left}) AS a {kind} {right} AS b ON {match}"
+        return f"SELECT {', '.join(pairs)} FROM ({left}) AS a {kind} {right} AS b ON {match}"
 
     def _pair(self, join: Join, wanted: set[str], partner: str) -> list[str]:
         """Return the wanted columns of a join, from the sides `a` and `b`."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from privacy.query import refuse
+from privacy.query.dates import DATE_PARTS
 from privacy.query.expr import Aggregate, Expr, invalid_plan
 from privacy.query.intervals import BOOL, NULL, NUMBER, Typed, grid
 from privacy.query.relation import MATCHED, MAX_RELATIONS, Derived, Join, Relation, Scan, within
@@ -22,6 +23,7 @@ MAX_KEYS = 8
 MOST_ROWS = 10**9
 MAX_COUNTED = 2**53  # beyond it a double no longer holds every integer
 Columns = Mapping[str, Typed]
+_WHOLE = frozenset({"floor", "ceil", "round", *DATE_PARTS})
 
 
 @dataclass(frozen=True)
@@ -60,44 +62,62 @@ def is_public(relation: Relation, main: Table) -> bool:
 
 def columns_of(relation: Relation, main: Table) -> Columns:
     """Return a relation's columns by name with what each can be; raise QueryRejected where a level may not run."""
+    return _facts(relation, main)[0]
+
+
+def extent(relation: Relation, main: Table) -> Extent:
+    """Return how much of one privacy unit a relation holds; raise QueryRejected where a level may not run."""
+    return _facts(relation, main)[1]
+
+
+def _facts(relation: Relation, main: Table) -> tuple[Columns, Extent]:
+    """Return the checked columns and the extent of a relation, each level read once."""
     if sum(1 for _ in within(relation)) > MAX_RELATIONS:
         raise refuse.too_many_relations()
-    return _columns(relation, main)
-
-
-def _columns(relation: Relation, main: Table) -> Columns:
-    """Return the checked columns of a relation, its condition included."""
     if isinstance(relation, Scan):
-        declared = table_of(relation.table, main).columns
-        columns: Columns = {column.name: column_type(column) for column in declared}
+        table = table_of(relation.table, main)
+        columns: Columns = {column.name: column_type(column) for column in table.columns}
+        unit, most = table.unit, table.unit.max_groups * table.unit.max_rows
+        held = Extent(
+            table.max_units, unit.max_groups, unit.max_rows, 1 if unit.column is None else None, most
+        )
     elif isinstance(relation, Derived):
-        columns = _derived(relation, main)
+        columns, held = _derived(relation, main)
     else:
-        columns = _joined(relation, main)
+        columns, held = _joined(relation, main)
     if relation.where is not None:
         Checker(columns, "WHERE").truth(relation.where)
-    return columns
+    return columns, held
 
 
-def _derived(derived: Derived, main: Table) -> Columns:
-    """Return the columns of rows grouped within their unit."""
+def _derived(derived: Derived, main: Table) -> tuple[Columns, Extent]:
+    """Return the facts of rows grouped within their unit: no more of a unit than there are values of the keys."""
     if is_public(derived.source, main):
         raise refuse.public_only()
-    source = _columns(derived.source, main)
+    source, held = _facts(derived.source, main)
     if len(derived.keys) > MAX_KEYS or len(set(derived.keys)) != len(derived.keys):
         raise invalid_plan()
-    columns = {f"key.{i}": Checker(source, "GROUP BY").check(key) for i, key in enumerate(derived.keys)}
-    most = extent(derived.source, main).kept
+    columns: dict[str, Typed] = {}
+    values: int | None = 1
+    for index, key in enumerate(derived.keys):
+        typed = columns[f"key.{index}"] = Checker(source, "GROUP BY").check(key)
+        # A declared number need not lie on its grid, so only codes and what was rounded bound how many there are.
+        is_listed = typed.kind != NUMBER or bool(typed.codes) or key.op in _WHOLE
+        codes = typed.codes_or_range if is_listed else None
+        values = None if values is None or codes is None else values * (len(set(codes)) + typed.is_nullable)
     for index, aggregate in enumerate(derived.aggregates):
-        columns[f"agg.{index}"] = inner_type(aggregate, source, most)
-    return columns
+        columns[f"agg.{index}"] = inner_type(aggregate, source, held.kept)
+    most = min((end for end in (held.held, values) if end is not None), default=None)
+    return columns, replace(
+        held, held=most, declared=held.declared if most is None else min(held.declared, most)
+    )
 
 
-def _joined(join: Join, main: Table) -> Columns:
-    """Return the columns of both sides; those of the right may be unknown where a row found no partner."""
+def _joined(join: Join, main: Table) -> tuple[Columns, Extent]:
+    """Return the facts of a join; the right side's columns may be unknown where a row found no partner."""
     if is_public(join.left, main):
         raise refuse.public_only()
-    left, right = _columns(join.left, main), _columns(join.right, main)
+    (left, own), (right, other) = _facts(join.left, main), _facts(join.right, main)
     if (join.on is not None) != is_public(join.right, main):
         raise invalid_plan()
     if join.on is not None:
@@ -107,9 +127,16 @@ def _joined(join: Join, main: Table) -> Columns:
         columns[f"r.{name}"] = replace(typed, is_nullable=typed.is_nullable or join.is_left)
     if join.is_left:
         columns[MATCHED] = Typed(BOOL)
-    if extent(join, main).declared > MAX_JOINED:
+    return columns, own if join.on is not None else _pairs(own, other, is_left=join.is_left)
+
+
+def _pairs(left: Extent, right: Extent, *, is_left: bool) -> Extent:
+    """Return the extent of two private relations joined on the unit; each side lets in what it keeps of a unit."""
+    rows = left.kept * right.kept
+    if rows > MAX_JOINED:
         raise refuse.join_too_wide(MAX_JOINED)
-    return columns
+    units = left.units if is_left else min(left.units, right.units)
+    return Extent(units, max(left.groups, right.groups), max(left.rows, right.rows), rows, rows)
 
 
 def _check_key(join: Join, left: Columns, right: Columns, main: Table) -> None:
@@ -167,45 +194,11 @@ def summand(arg: Typed) -> tuple[int, int, Fraction]:
     return low, high, step
 
 
-def extent(relation: Relation, main: Table) -> Extent:
-    """Return how much of one privacy unit a relation holds."""
-    if isinstance(relation, Scan):
-        table = table_of(relation.table, main)
-        unit = table.unit
-        held = 1 if unit.column is None else None
-        return Extent(table.max_units, unit.max_groups, unit.max_rows, held, unit.max_groups * unit.max_rows)
-    if isinstance(relation, Derived):
-        return _grouped_extent(relation, main)
-    left = extent(relation.left, main)
-    if relation.on is not None:
-        return left
-    right = extent(relation.right, main)
-    rows = left.kept * right.kept
-    units = left.units if relation.is_left else min(left.units, right.units)
-    return Extent(units, max(left.groups, right.groups), max(left.rows, right.rows), rows, rows)
-
-
 def has_one_row_a_group(relation: Relation, keys: tuple[Expr, ...]) -> bool:
     """Say whether grouping by `keys` leaves at most one row of a unit in each group."""
     if not isinstance(relation, Derived):
         return False
     return {Expr("col", value=f"key.{i}") for i in range(len(relation.keys))} <= set(keys)
-
-
-def _grouped_extent(derived: Derived, main: Table) -> Extent:
-    """Return the extent of grouped rows: no more of a unit than there are values of the keys."""
-    source = extent(derived.source, main)
-    held, columns = source.held, _columns(derived.source, main)
-    values: int | None = 1
-    for key in derived.keys:
-        typed = Checker(columns, "GROUP BY").check(key)
-        codes = typed.codes_or_range
-        values = None if values is None or codes is None else values * (len(set(codes)) + typed.is_nullable)
-    if values is not None:
-        held = values if held is None else min(held, values)
-    return replace(
-        source, held=held, declared=source.declared if held is None else min(source.declared, held)
-    )
 
 
 def work(relation: Relation, main: Table, declared_rows: int | None) -> int:
