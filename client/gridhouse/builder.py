@@ -30,20 +30,24 @@ class Ask:
     figures: tuple[Figure, ...] = ()
     orders: tuple[str, ...] = ()
     most: int | None = None
-    joined: tuple[tuple[str, str, str], ...] = ()
+    joined: tuple[tuple[str, str, str, str], ...] = ()  # table, its column here, its column there, how
 
     def where(self, *conditions: Condition) -> Ask:
         """Take only rows for which every condition holds."""
         return replace(self, conditions=(*self.conditions, *(condition_sql(c) for c in conditions)))
 
-    def join(self, table: str, *, on: str = "", how: str = "inner") -> Ask:
-        """Join another table of the dataset: `on` names the column that both have, by default the privacy unit."""
+    def join(self, table: str, *, on: str | tuple[str, str] = "", how: str = "inner") -> Ask:
+        """Join another table of the dataset, by default on the privacy unit.
+
+        `on` names the column that both have, or one of this table and one of that: for a public table its key.
+        """
         if how not in ("inner", "left"):
             raise wrong("A join is inner or left.")
-        shared = on or self.dataset.unit_column
-        if not shared:
+        here, there = (on, on) if isinstance(on, str) else on
+        here, there = here or self.dataset.unit_column, there or self.dataset.unit_column
+        if not here:
             raise wrong("This dataset has no column that names its privacy unit; name the column with on=.")
-        return replace(self, joined=(*self.joined, (table, shared, how)))
+        return replace(self, joined=(*self.joined, (table, here, there, how)))
 
     def group_by(self, *keys: str | Key) -> Ask:
         """Give one line of figures for each value of these columns, bins or periods."""
@@ -75,10 +79,9 @@ class Ask:
         items += [_as(self._filled(figure), figure.name) for figure in self.figures]
         main = quoted(self.dataset.table)
         lines = [f"SELECT {', '.join(items)}", f"FROM {main}"]
-        for table, shared, how in self.joined:
-            word = "LEFT JOIN" if how == "left" else "JOIN"
-            other, named = quoted(table), quoted(shared)
-            lines.append(f"{word} {other} ON {main}.{named} = {other}.{named}")
+        for table, here, there, how in self.joined:
+            word, other = "LEFT JOIN" if how == "left" else "JOIN", quoted(table)
+            lines.append(f"{word} {other} ON {main}.{quoted(here)} = {other}.{quoted(there)}")
         if self.conditions:
             lines.append("WHERE " + " AND ".join(self.conditions))
         if self.keys:

@@ -109,7 +109,7 @@ class Dataset:
         """Begin a question about these figures."""
         return Ask(self).agg(*figures)
 
-    def join(self, table: str, *, on: str = "", how: str = "inner") -> Ask:
+    def join(self, table: str, *, on: str | tuple[str, str] = "", how: str = "inner") -> Ask:
         """Begin a question about this table joined with another of the dataset, by default on the privacy unit."""
         return Ask(self).join(table, on=on, how=how)
 

@@ -7,16 +7,18 @@ first field is empty is passed over. What does not fit is said at its own field.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django import forms
 
 from privacy.query import sketch
-from privacy.query.sketch import Condition, Figure, Group, Sketch, SketchInvalid
+from privacy.query.sketch import Condition, Figure, Group, Join, Names, Sketch, SketchInvalid
+from privacy.query.sketch_write import condition_sql, figure_sql, group_sql, join_sql, write
 from privacy.schema import Table
 
-MOST_LINES = {"f": 20, "c": 10, "g": 8}
-WORDS = {"f": "Figure", "c": "Condition", "g": "Group"}
+MOST_LINES = {"j": 8, "f": 20, "c": 10, "g": 8}
+WORDS = {"j": "Table", "f": "Figure", "c": "Condition", "g": "Group"}
 _SHORT = {"class": "form-short", "autocomplete": "off"}
 
 
@@ -29,6 +31,17 @@ def _text(label: str, most: int, hint: str = "") -> forms.CharField:
     return forms.CharField(label=label, required=False, max_length=most, widget=widget)
 
 
+def _columns(table: Table) -> list[str]:
+    """Return every column but the privacy unit's: the main table's by name, another's as “table.column”."""
+    own = [column.name for column in table.columns if column.name != table.unit.column]
+    return own + [
+        f"{other.name}.{column.name}"
+        for other in table.others
+        for column in other.columns
+        if column.name != other.unit.column
+    ]
+
+
 class Line(forms.Form):
     """One line; `first` is the field that says whether the line is used."""
 
@@ -38,7 +51,7 @@ class Line(forms.Form):
         super().__init__(values, prefix=f"{kind}-{number}", initial=initial)
         self.kind = kind
         self.title = f"{WORDS[kind]} {number + 1}"
-        columns = [(column.name, column.name) for column in table.columns if column.name != table.unit.column]
+        columns = [(name, name) for name in _columns(table)]
         for name, choices in {"column": columns, **self.choices(table)}.items():
             if name in self.fields:
                 self.fields[name].choices = [("", "–"), *choices]  # type: ignore[attr-defined]
@@ -121,6 +134,28 @@ class GroupLine(Line):
         return Group(self.cleaned_data["column"], self.cleaned_data.get("step", "").strip())
 
 
+class JoinLine(Line):
+    """Which further table to read beside the main one."""
+
+    first = "table"
+    table = _choice("Table")
+    on = _choice("By column (of a public table)")
+    keep = _choice("Rows without a partner there")
+
+    def choices(self, table: Table) -> dict[str, list[tuple[str, str]]]:
+        self.fields["keep"].choices = [("", "leave out"), ("left", "keep")]  # type: ignore[attr-defined]
+        own = [column.name for column in table.columns if column.name != table.unit.column]
+        return {
+            "table": [(other.name, other.name) for other in table.others],
+            "on": [(name, name) for name in own],
+        }
+
+    def value(self) -> Join:
+        """Return the line as a join."""
+        read = self.cleaned_data
+        return Join(read["table"], read.get("on", ""), read.get("keep", "") == "left")
+
+
 class EndForm(forms.Form):
     """In which order, and how many lines of the answer."""
 
@@ -142,7 +177,7 @@ class EndForm(forms.Form):
         self.fields["order"].choices = [("", "as it comes"), *places]  # type: ignore[attr-defined]
 
 
-LINES: dict[str, type[Line]] = {"f": FigureLine, "c": ConditionLine, "g": GroupLine}
+LINES: dict[str, type[Line]] = {"j": JoinLine, "f": FigureLine, "c": ConditionLine, "g": GroupLine}
 
 
 class SketchForm:
@@ -164,7 +199,7 @@ class SketchForm:
             for kind, made in LINES.items()
         }
         self.end = EndForm(counts, values, initial.get("e"))
-        self.sql = sketch.write(shown, table) if shown else self._written() if values else ""
+        self.sql = write(shown, table) if shown else self._written() if values else ""
         if self.added in self.lines:  # asked for one more line, not for a verdict on the others
             for line in [*(line for lines in self.lines.values() for line in lines), self.end]:
                 line.errors.clear()
@@ -202,14 +237,18 @@ class SketchForm:
             self.lines["f"][0].add_error("fn", "Choose at least one figure.")
         if not (all(sound) and self.end.is_valid() and used["f"]):
             return ""
-        groups, figures, conditions = (
+        groups, figures, conditions, joins = (
             tuple(line.value() for line in used[kind])  # type: ignore[attr-defined]
-            for kind in ("g", "f", "c")
+            for kind in "gfcj"
         )
-        whole = Sketch(figures, conditions, groups)
-        checks = {"f": lambda item: sketch.figure_sql(item, whole, self.table)}
-        checks["c"] = lambda item: sketch.condition_sql(item, self.table)
-        checks["g"] = lambda item: sketch.group_sql(item, self.table)
+        whole = Sketch(figures, conditions, groups, joins=joins)
+        names = Names(self.table, joins)
+        checks = {
+            "j": lambda item: join_sql(item, names),
+            "f": lambda item: figure_sql(item, whole, names),
+            "c": lambda item: condition_sql(item, names),
+            "g": lambda item: group_sql(item, names),
+        }
         found_faults = False
         for kind, check in checks.items():
             for line in used[kind]:
@@ -218,9 +257,9 @@ class SketchForm:
                 except SketchInvalid as fault:
                     line.blame(fault)
                     found_faults = True
-        return "" if found_faults else self._ended(figures, conditions, groups, used)
+        return "" if found_faults else self._ended(whole, used)
 
-    def _ended(self, figures: Any, conditions: Any, groups: Any, used: Mapping[str, Sequence[Line]]) -> str:
+    def _ended(self, whole: Sketch, used: Mapping[str, Sequence[Line]]) -> str:
         """Return the SQL with its order and its limit."""
         chosen, order = self.end.cleaned_data["order"], None
         if chosen:
@@ -228,9 +267,9 @@ class SketchForm:
             if not line.is_used:
                 self.end.add_error("order", "Sort by a group or a figure that is filled in.")
                 return ""
-            order = used[chosen[0]].index(line) + (len(groups) if chosen[0] == "f" else 0)
+            order = used[chosen[0]].index(line) + (len(whole.groups) if chosen[0] == "f" else 0)
         down, most = self.end.cleaned_data["direction"] == "down", self.end.cleaned_data["limit"]
-        return sketch.write(Sketch(figures, conditions, groups, order, down, most), self.table)
+        return write(replace(whole, order=order, descending=down, limit=most), self.table)
 
 
 def _initial(shown: Sketch) -> dict[str, Any]:
@@ -240,6 +279,10 @@ def _initial(shown: Sketch) -> dict[str, Any]:
         among = shown.order - len(shown.groups)
         order = f"g{shown.order}" if among < 0 else f"f{among}"
     return {
+        "j": [
+            {"table": join.table, "on": join.on, "keep": "left" if join.keeps_all else ""}
+            for join in shown.joins
+        ],
         "f": [vars(figure) for figure in shown.figures],
         "c": [{"column": c.column, "op": c.op, "value_typed": c.value} for c in shown.conditions],
         "g": [vars(group) for group in shown.groups],

@@ -1,7 +1,7 @@
-"""A question as a form shows it: figures, conditions, groups and an order, and the SQL that they make.
+"""A question as a form shows it: figures, conditions, groups and an order, and how what is typed is read.
 
-A sketch is never run and never priced: the SQL that `write` returns is parsed like any other, so a form can
-ask nothing that SQL could not. `sketch_read` goes the other way.
+A sketch is never run and never priced: the SQL that `sketch_write` makes of it is parsed like any other, so a
+form can ask nothing that SQL could not. `sketch_read` goes the other way.
 """
 
 from __future__ import annotations
@@ -83,6 +83,18 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Join:
+    """Another table of the dataset: a private one on the privacy unit, a public one by the main table's column `on`.
+
+    `keeps_all` keeps rows without a partner there, as LEFT JOIN does.
+    """
+
+    table: str
+    on: str = ""
+    keeps_all: bool = False
+
+
+@dataclass(frozen=True)
 class Sketch:
     """A whole question; `order` counts the answer's columns from 0, groups before figures."""
 
@@ -92,6 +104,37 @@ class Sketch:
     order: int | None = None
     descending: bool = False
     limit: int | None = None
+    joins: tuple[Join, ...] = ()
+
+
+@dataclass(frozen=True)
+class Names:
+    """How columns are called: the main table's by their names, a joined one's as “table.column”."""
+
+    table: Table
+    joins: tuple[Join, ...] = ()
+
+    def find(self, name: str, part: str = "column") -> tuple[Column, str]:
+        """Return a column and its SQL, or raise SketchInvalid."""
+        column = self.table.find(name)
+        if column is not None:
+            return column, self.sql(self.table, column.name)
+        for other in self.table.others:
+            held = other.find(name[len(other.name) + 1 :]) if name.startswith(f"{other.name}.") else None
+            if held is not None:
+                if other.name not in {join.table for join in self.joins}:
+                    raise SketchInvalid(part, f"Join the table “{other.name}” first.")
+                return held, self.sql(other, held.name)
+        raise SketchInvalid(part, "Choose a column of this dataset.")
+
+    def sql(self, table: Table, column: str) -> str:
+        """Return a column's SQL, with its table before it where there are several."""
+        return f"{name_sql(table.name)}.{name_sql(column)}" if self.joins else name_sql(column)
+
+    @property
+    def unit(self) -> str:
+        """The privacy unit's column."""
+        return self.sql(self.table, str(self.table.unit.column))
 
 
 def offered(table: Table) -> tuple[str, ...]:
@@ -110,14 +153,6 @@ def name_sql(name: str) -> str:
 def text_sql(value: str) -> str:
     """Return a text literal."""
     return "'" + value.replace("'", "''") + "'"
-
-
-def column_of(table: Table, name: str, part: str = "column") -> Column:
-    """Return a declared column, or raise SketchInvalid."""
-    column = table.find(name)
-    if column is None:
-        raise SketchInvalid(part, "Choose a column of this dataset.")
-    return column
 
 
 def number(text: str, part: str, message: str) -> Decimal:
@@ -166,77 +201,6 @@ def _some(column: Column) -> str:
     return shown + (", …" if len(column.codes) > 8 else "")
 
 
-def group_sql(group: Group, table: Table) -> str:
-    """Return the expression that a group stands for, or raise SketchInvalid."""
-    column = column_of(table, group.column)
-    named, step = name_sql(column.name), group.step.strip()
-    if not step:
-        return named
-    if column.kind is Kind.DATE:
-        if step.lower() not in DATE_STEPS:
-            raise SketchInvalid("step", "A date is grouped by year, quarter or month.")
-        return f"DATE_TRUNC('{step.lower()}', {named})"
-    if column.kind not in NUMERIC:
-        raise SketchInvalid("step", "Only numbers and dates are grouped in steps; leave this empty.")
-    width = number(step, "step", "Write the width of a step as a number above 0, such as 10.")
-    if width <= 0:
-        raise SketchInvalid("step", "Write the width of a step as a number above 0, such as 10.")
-    return f"FLOOR({named} / {decimal_text(width)}) * {decimal_text(width)}"
-
-
-def figure_sql(figure: Figure, sketch: Sketch, table: Table) -> str:
-    """Return the aggregate that a figure stands for, or raise SketchInvalid."""
-    if figure.fn not in offered(table):
-        raise SketchInvalid("fn", "Choose a figure from the list.")
-    pattern = FIGURES[figure.fn][1]
-    if figure.fn == "units":
-        return pattern.format(name_sql(str(table.unit.column)))
-    if figure.fn == "running":
-        return pattern.format(_running(sketch, table))
-    if not figure.column:
-        if figure.fn != "count":
-            raise SketchInvalid("column", f"Choose the column for the {FIGURES[figure.fn][0]}.")
-        return "COUNT(*)"
-    column = column_of(table, figure.column)
-    if figure.fn in NEEDS_NUMBER and column.kind not in NUMERIC and not column.has_number_codes:
-        raise SketchInvalid("column", f"“{column.name}” holds no numbers; choose a column that does.")
-    if figure.fn != "quantile":
-        return pattern.format(name_sql(column.name))
-    point = number(figure.point or "0.5", "point", "Write a number between 0 and 1; 0.5 is the median.")
-    if not 0 < point < 1:
-        raise SketchInvalid("point", "Write a number between 0 and 1; 0.5 is the median.")
-    if point == Decimal("0.5"):
-        return f"MEDIAN({name_sql(column.name)})"
-    return pattern.format(name_sql(column.name), decimal_text(point))
-
-
-def _running(sketch: Sketch, table: Table) -> str:
-    """Return the window of a cumulative count: along the last group, within the groups before it."""
-    if not sketch.groups:
-        raise SketchInvalid("fn", "A cumulative count runs along a group: choose one to group by.")
-    *within, along = (group_sql(group, table) for group in sketch.groups)
-    partition = f"PARTITION BY {', '.join(within)} " if within else ""
-    return f"{partition}ORDER BY {along}"
-
-
-def condition_sql(condition: Condition, table: Table) -> str:
-    """Return one condition, or raise SketchInvalid."""
-    column = column_of(table, condition.column)
-    named = name_sql(column.name)
-    if condition.op in ("known", "unknown"):
-        return f"{named} IS {'NOT ' if condition.op == 'known' else ''}NULL"
-    if condition.op == "in":
-        values = [literal(column, text) for text in values_of(condition.value)]
-        return f"{named} IN ({', '.join(values)})"
-    if condition.op not in COMPARISONS:
-        raise SketchInvalid("op", "Choose a comparison from the list.")
-    if condition.op in ("<", "<=", ">", ">=") and not (
-        column.kind in NUMERIC or column.kind is Kind.DATE or column.has_number_codes
-    ):
-        raise SketchInvalid("op", "Only numbers and dates are above or below; choose “is” or “is one of”.")
-    return f"{named} {condition.op} {literal(column, condition.value)}"
-
-
 def values_of(text: str) -> list[str]:
     """Return the values typed with commas between them; one that holds a comma stands in double quotes."""
     found = [value.strip() for line in csv.reader([text], skipinitialspace=True) for value in line]
@@ -251,38 +215,3 @@ def listed(values: list[str]) -> str:
         '"' + value.replace('"', '""') + '"' if set(value) & set(',"') or value != value.strip() else value
         for value in values
     )
-
-
-def write(sketch: Sketch, table: Table) -> str:
-    """Return the SQL of a sketch: groups first, then figures. Raises SketchInvalid."""
-    if not sketch.figures:
-        raise SketchInvalid("fn", "Choose at least one figure.")
-    keys = [group_sql(group, table) for group in sketch.groups]
-    items = [_named_key(group, sql) for group, sql in zip(sketch.groups, keys, strict=True)]
-    for figure in sketch.figures:
-        named = f" AS {name_sql(figure.name)}" if figure.name else ""
-        items.append(figure_sql(figure, sketch, table) + named)
-    lines = [f"SELECT {', '.join(items)}", f"FROM {name_sql(table.name)}"]
-    if sketch.conditions:
-        found = [condition_sql(condition, table) for condition in sketch.conditions]
-        lines.append("WHERE " + "\n  AND ".join(found))
-    if keys:
-        lines.append(f"GROUP BY {', '.join(keys)}")
-    if sketch.order is not None:
-        if not 0 <= sketch.order < len(items):
-            raise SketchInvalid("order", "Sort by a group or a figure that is filled in.")
-        lines.append(f"ORDER BY {sketch.order + 1}{' DESC' if sketch.descending else ''}")
-    if sketch.limit is not None:
-        lines.append(f"LIMIT {sketch.limit}")
-    return "\n".join(lines)
-
-
-def _named_key(group: Group, sql: str) -> str:
-    """Return a group's column of the answer; one in steps is named after them."""
-    return f"{sql} AS {name_sql(step_name(group))}" if group.step.strip() else sql
-
-
-def step_name(group: Group) -> str:
-    """Return the name of a group in steps."""
-    is_part = group.step.strip().lower() in DATE_STEPS
-    return f"{group.column}_{group.step.strip().lower() if is_part else 'from'}"

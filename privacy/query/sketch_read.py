@@ -7,6 +7,7 @@ unless that gives the very same plan the form is refused: a form never shows ano
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from sqlglot import exp
 
@@ -18,12 +19,12 @@ from privacy.query.sketch import (
     Condition,
     Figure,
     Group,
+    Join,
     Sketch,
     SketchInvalid,
     listed,
-    step_name,
-    write,
 )
+from privacy.query.sketch_write import step_name, write
 from privacy.schema import Table
 
 _COMPARED = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
@@ -61,33 +62,69 @@ def read(sql: str, table: Table) -> Sketch:
 
 def _sketch(select: exp.Select, table: Table) -> Sketch:
     """Return what a SELECT says, part by part."""
-    for clause, word in (
-        ("having", "HAVING"),
-        ("with_", "WITH"),
-        ("joins", "JOIN"),
-        ("distinct", "DISTINCT"),
-    ):
+    for clause, word in (("having", "HAVING"), ("with_", "WITH"), ("distinct", "DISTINCT")):
         if select.args.get(clause):
             raise BeyondForm(f"The form has no {word}.")
-    if not isinstance(select.args["from_"].this, exp.Table):
-        raise BeyondForm("The form asks a table, not another query.")
+    called = _tables(select, table)
+    joins = tuple(_join(join, table) for join in select.args.get("joins") or ())
+    _qualify(select, table, called)
     groups: list[Group] = []
     figures: list[Figure] = []
     for item in select.expressions:
         group = None if figures else _group(item.unalias())
         if group is None:
             figures.append(_figure(item))
-        elif group.step and item.alias != step_name(group):
+        elif group.step and item.alias != step_name(group.column.rpartition(".")[2], group.step):
             raise BeyondForm("The form names a group in steps after its column.")
         else:
             groups.append(group)
     where = select.args.get("where")
     conditions = () if where is None else tuple(_conditions(where.this))
-    found = Sketch(tuple(figures), conditions, tuple(groups))
-    order, descending = _order(select, found, table)
+    found = Sketch(tuple(figures), conditions, tuple(groups), joins=joins)
+    order, descending = _order(select, found)
     limit = select.args.get("limit")
     most = int(limit.expression.name) if limit is not None else None
-    return Sketch(found.figures, found.conditions, found.groups, order, descending, most)
+    return replace(found, order=order, descending=descending, limit=most)
+
+
+def _tables(select: exp.Select, table: Table) -> dict[str, Table]:
+    """Return the declared tables of FROM and its joins by the names that the query calls them."""
+    called: dict[str, Table] = {}
+    for node in (select.args["from_"].this, *(join.this for join in select.args.get("joins") or ())):
+        found = table.find_table(node.name) if isinstance(node, exp.Table) else None
+        if found is None:
+            raise BeyondForm("The form asks tables, not other queries.")
+        called[node.alias_or_name.lower()] = found
+    return called
+
+
+def _join(join: exp.Join, table: Table) -> Join:
+    """Return one join: on the privacy unit, or of a public table by a column of the main one."""
+    other = table.find_table(join.this.name)
+    side = str(join.args.get("side") or "")
+    if other is None or side not in ("", "LEFT"):
+        raise BeyondForm("The form joins tables by JOIN and LEFT JOIN.")
+    if not other.is_public:
+        return Join(other.name, "", side == "LEFT")
+    on, using = join.args.get("on"), join.args.get("using")
+    names = [column.name for column in on.find_all(exp.Column)] if on is not None else [using[0].name] * 2
+    key = str(other.key).lower()
+    mine = [name for name in names if name.lower() != key] or [names[0]]
+    return Join(other.name, mine[0], side == "LEFT")
+
+
+def _qualify(select: exp.Select, table: Table, called: dict[str, Table]) -> None:
+    """Call every column in the tree as a sketch does: the main table's by name, another's as “table.column”."""
+    for node in list(select.find_all(exp.Column)):
+        owners = [called[node.table.lower()]] if node.table.lower() in called else list(called.values())
+        owner = next((each for each in owners if each.find(node.name) is not None), None)
+        if owner is not None:
+            held = owner.find(node.name)
+            name = node.name if held is None else held.name
+            node.set(
+                "this", exp.to_identifier(name if owner is table else f"{owner.name}.{name}", quoted=True)
+            )
+            node.set("table", None)
 
 
 def _column(node: exp.Expression | None) -> str:
@@ -173,7 +210,7 @@ def _value(node: exp.Expression) -> str:
     return str(node.this)
 
 
-def _order(select: exp.Select, found: Sketch, table: Table) -> tuple[int | None, bool]:
+def _order(select: exp.Select, found: Sketch) -> tuple[int | None, bool]:
     """Return which column of the answer sorts it, counted from 0, and the direction."""
     order = select.args.get("order")
     if order is None:
@@ -198,4 +235,4 @@ def _order(select: exp.Select, found: Sketch, table: Table) -> tuple[int | None,
 
 def _default(figure: Figure) -> str:
     """Return the name that the parser gives a figure without one."""
-    return f"{figure.fn}_{figure.column}".lower() if figure.column else figure.fn
+    return f"{figure.fn}_{figure.column.rpartition('.')[2]}".lower() if figure.column else figure.fn

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from sqlglot import exp, parse_one
 
 from privacy.query.parse import parse
-from privacy.query.sketch import Condition, Figure, Group, Sketch, write
+from privacy.query.reference import EXAMPLE
+from privacy.query.sketch import Condition, Figure, Group, Sketch
+from privacy.query.sketch_write import write
 from privacy.schema import Column as Declared
 from privacy.schema import Kind, Table
 from privacy.unit import PrivacyUnit
@@ -174,14 +176,33 @@ def test_every_figure_writes_its_sql() -> None:
     assert parse_one(sql, read="duckdb").find(exp.Where) is not None
 
 
-def test_a_join_names_the_shared_column() -> None:
-    sql = ask().join("visits").where(Column("visits.cost") > 3).agg(count()).sql()
-    assert 'JOIN "visits" ON "heart"."person" = "visits"."person"' in sql
-    assert '("visits"."cost" > 3)' in sql
-    assert (
-        'LEFT JOIN "wards" ON "heart"."ward" = "wards"."ward"'
-        in ask().join("wards", on="ward", how="left").agg(count()).sql()
+class Visits:
+    """The example of several tables, with no node behind it."""
+
+    table = "visits"
+    unit_column = "patient"
+
+
+def test_a_join_asks_the_same_as_by_hand() -> None:
+    built = (
+        Ask(Visits())  # type: ignore[arg-type]
+        .join("patients")
+        .join("wards", on=("ward", "id"), how="left")
+        .where(Column("patients.region") == "north")
+        .group_by("wards.type")
+        .agg(count().alias("n"), people().alias("p"), mean("visits.cost").alias("m"))
     )
+    by_hand = (
+        "SELECT w.type, COUNT(*) AS n, COUNT(DISTINCT visits.patient) AS p, AVG(cost) AS m FROM visits "
+        "JOIN patients USING (patient) LEFT JOIN wards w ON visits.ward = w.id WHERE region = 'north' GROUP BY 1"
+    )
+    assert parse(built.sql(), EXAMPLE).sha256() == parse(by_hand, EXAMPLE).sha256()
+
+
+def test_bins_ask_the_same_as_by_hand() -> None:
+    built = ask().group_by(gridhouse.bin("age", 10)).agg(count().alias("n")).order_by("age_from")
+    by_hand = "SELECT FLOOR(age / 10) * 10 AS age_from, COUNT(*) AS n FROM heart GROUP BY 1 ORDER BY 1"
+    assert parse(built.sql(), TABLE).sha256() == parse(by_hand, TABLE).sha256()
 
 
 def test_a_built_question_goes_the_whole_road(node, connect) -> None:

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from privacy.errors import QueryRejected
 from privacy.query import sketch, sketch_read
 from privacy.query.parse import parse
-from privacy.query.sketch import Condition, Figure, Group, Sketch, SketchInvalid, offered, write
+from privacy.query.reference import EXAMPLE
+from privacy.query.sketch import Condition, Figure, Group, Join, Sketch, SketchInvalid, offered
 from privacy.query.sketch_read import BeyondForm, read
+from privacy.query.sketch_write import write
 from privacy.schema import Column, Kind, Table
 from privacy.unit import PrivacyUnit
 
@@ -176,3 +178,51 @@ def test_what_does_not_fit_is_said_of_its_field(asked: Sketch, part: str) -> Non
 def test_only_figures_that_the_engine_has_are_offered() -> None:
     assert {"count", "units", "sum", "mean"} <= set(offered(TABLE))
     assert "units" not in offered(ROWS), "each row is one unit, so its count is the count of rows"
+
+
+def test_bins_are_groups_in_steps() -> None:
+    asked = Sketch((Figure("count", name="n"),), (), (Group("age", "10"), Group("chol", "2.5")), 0)
+    assert "FLOOR(chol / 2.5) * 2.5 AS chol_from" in write(asked, TABLE)
+    assert read(write(asked, TABLE), TABLE) == asked
+
+
+JOINED = Sketch(
+    (Figure("count", name="n"), Figure("units", name="p"), Figure("mean", "cost", name="m")),
+    (Condition("patients.region", "=", "north"), Condition("age", ">", "30")),
+    (Group("wards.type"),),
+    0,
+    joins=(Join("patients"), Join("wards", "ward", True)),
+)
+
+
+def test_a_form_joins_the_datasets_other_tables() -> None:
+    sql = write(JOINED, EXAMPLE)
+    assert "JOIN patients ON visits.patient = patients.patient" in sql
+    assert "LEFT JOIN wards ON visits.ward = wards.id" in sql
+    assert read(sql, EXAMPLE) == JOINED
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT region, AVG(cost) FROM visits JOIN patients USING (patient) GROUP BY region",
+        "SELECT w.type, COUNT(*) FROM visits AS v LEFT JOIN wards AS w ON v.ward = w.id GROUP BY w.type",
+    ],
+)
+def test_joins_by_hand_are_shown(sql: str) -> None:
+    assert parse(write(read(sql, EXAMPLE), EXAMPLE), EXAMPLE).sha256() == parse(sql, EXAMPLE).sha256()
+
+
+@pytest.mark.parametrize(
+    ("asked", "part"),
+    [
+        (Sketch((Figure("mean", "patients.born"),)), "column"),
+        (Sketch((Figure("count"),), joins=(Join("nobody"),)), "table"),
+        (Sketch((Figure("count"),), joins=(Join("wards"),)), "on"),
+        (Sketch((Figure("count"),), joins=(Join("patients", "age"),)), "on"),
+    ],
+)
+def test_a_join_that_does_not_fit_is_said_of_its_field(asked: Sketch, part: str) -> None:
+    with pytest.raises(SketchInvalid) as caught:
+        write(asked, EXAMPLE)
+    assert caught.value.part == part

@@ -16,6 +16,8 @@ from domains.ledger.queries import Balance, chain_of, similar_left
 from domains.requests.models import AnalysisRequest
 from portal.web.sketch_forms import SketchForm
 from privacy.loss import Loss
+from privacy.query.reference import EXAMPLE
+from privacy.query.sketch_read import read
 from tests.portal.web import kit
 from tests.portal.web.kit import Story
 
@@ -150,7 +152,19 @@ def test_hostile_fields_are_no_error_of_the_node(given: Story, nonsense: dict[st
 def test_no_form_grows_without_end(given: Story) -> None:
     table = given.dataset.current.table()
     form = SketchForm(table, {"f-count": "999", "c-count": "999", "g-count": "999"})
-    assert form.counts == {"f": 20, "c": 10, "g": 8}
+    assert form.counts == {"j": 1, "f": 20, "c": 10, "g": 8}
+
+
+def test_the_form_joins_the_datasets_tables_and_names_what_does_not_fit() -> None:
+    typed = {"f-0-fn": "mean", "f-0-column": "patients.born", "g-0-column": "wards.type", "j-count": "2"}
+    form = SketchForm(EXAMPLE, typed)
+    assert form.sql == ""
+    assert "Figure 1, of column: Join the table “patients” first." in form.faults
+    joined = typed | {"j-0-table": "patients", "j-1-table": "wards", "j-1-on": "ward", "j-1-keep": "left"}
+    form = SketchForm(EXAMPLE, joined)
+    assert form.faults == []
+    assert "LEFT JOIN wards ON visits.ward = wards.id" in form.sql
+    assert SketchForm(EXAMPLE, shown=read(form.sql, EXAMPLE)).sql == form.sql
 
 
 def test_the_least_epsilon_for_an_error_is_found_and_filled_in(given: Story) -> None:
