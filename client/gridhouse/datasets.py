@@ -58,15 +58,29 @@ class Dataset:
         version: Json = self.data.get("version") or self.refresh().data.get("version") or {}
         return version
 
-    def mock(self) -> pd.DataFrame:
-        """Return made-up rows of the same schema, to try code on; they say nothing about real people."""
+    @property
+    def tables(self) -> dict[str, Json]:
+        """Its tables by their names in SQL, the main one first: columns, privacy unit, whether public, key."""
+        version = self.data.get("version") or self.refresh().data.get("version")
+        if version is None:
+            return {}
+        terms = ("columns", "unit_column", "max_groups", "max_rows", "max_units", "declared_rows")
+        main = {"name": version["name"], "is_public": False, "key": ""}
+        main |= {term: version[term] for term in terms}
+        return {table["name"]: table for table in [main, *version["tables"]]}
+
+    def mock(self, table: str | None = None) -> pd.DataFrame:
+        """Return made-up rows of the same schema, to try code on; they say nothing about real people.
+
+        Name one of `tables`, or get the main one. A public table's mock is the table itself.
+        """
         pandas = import_pandas()
-        frame: pd.DataFrame = pandas.read_csv(io.BytesIO(self.mock_csv()))
+        frame: pd.DataFrame = pandas.read_csv(io.BytesIO(self.mock_csv(table)))
         return frame
 
-    def mock_csv(self) -> bytes:
+    def mock_csv(self, table: str | None = None) -> bytes:
         """Return the made-up rows as CSV, without pandas."""
-        return self._session.content(f"datasets/{self.slug}/mock/")
+        return self._session.content(f"datasets/{self.slug}/mock/", table=table)
 
     def budget(self) -> Json:
         """Return the dataset's cap and what is left under it."""
@@ -160,16 +174,38 @@ class OwnedDataset(Dataset):
 
     _upload: str = ""
 
-    def upload(self, path: str | Path, *, timeout: float = 600.0) -> Json:
-        """Send a CSV or Parquet file into staging and wait for its check; return names and types found."""
-        sent = self._session.upload(f"datasets/{self.slug}/uploads/", Path(path), {"purpose": "data"})
+    def add_table(self, name: str, *, is_public: bool = False) -> Json:
+        """Add a table beside the main one: private, about the same units, or a public look-up table."""
+        added: Json = self._session.post(
+            f"datasets/{self.slug}/tables/", {"name": name, "is_public": is_public}
+        )
+        return added
+
+    def remove_table(self, name: str) -> Json:
+        """Remove a table from the draft version, with the bytes that were sent for it."""
+        left: Json = self._session.post(f"datasets/{self.slug}/tables/{name}/remove/")
+        return left
+
+    def upload(self, path: str | Path, *, table: str = "", timeout: float = 600.0) -> Json:
+        """Send a CSV or Parquet file into staging and wait for its check; return names and types found.
+
+        It is for the main table, or for the further one that `table` names.
+        """
+        fields = {"purpose": "data", "table": table}
+        sent = self._session.upload(f"datasets/{self.slug}/uploads/", Path(path), fields)
         self._upload = str(sent["id"])
         return self._settled({"received", "checking"}, timeout)
 
-    def declare(self, *, columns: Sequence[Mapping[str, Any]], max_units: int, **terms: Any) -> Json:
-        """Declare the public schema: columns with bounds and codes from a code book, and the privacy unit."""
+    def declare(
+        self, *, columns: Sequence[Mapping[str, Any]], max_units: int, table: str = "", **terms: Any
+    ) -> Json:
+        """Declare the public schema: columns with bounds and codes from a code book, and the privacy unit.
+
+        It is the main table's, or that of the further one that `table` names; a public one declares its `key`.
+        """
         body = {"columns": [dict(column) for column in columns], "max_units": max_units, **terms}
-        declared: Json = self._session.put(f"datasets/{self.slug}/schema/", body)
+        place = f"tables/{table}/schema" if table else "schema"
+        declared: Json = self._session.put(f"datasets/{self.slug}/{place}/", body)
         self.refresh()
         return declared
 

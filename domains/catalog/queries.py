@@ -15,6 +15,7 @@ from domains.catalog.models import (
     Population,
     ResearchArea,
     Steward,
+    VersionTable,
 )
 from domains.errors import InvalidInput, NotFound
 from domains.people.models import User
@@ -107,6 +108,19 @@ def version(slug: str, number: int, user: User) -> DatasetVersion:
         if candidate.number == number:
             return candidate
     raise NotFound("There is no such version that you can see.")
+
+
+def table(row: DatasetVersion, name: str) -> VersionTable:
+    """Return a version's further table of that name, or raise NotFound."""
+    for candidate in row.tables.all():
+        if candidate.name == name:
+            return candidate
+    raise NotFound("This version has no such table.", code="table_missing")
+
+
+def mock_source(row: DatasetVersion, name: str = "") -> DatasetVersion | VersionTable:
+    """Return what holds the mock of a version's table: the version for its main one, named or not."""
+    return row if name in ("", row.main_name) else table(row, name)
 
 
 def draft_of(row: Dataset, user: User) -> DatasetVersion:

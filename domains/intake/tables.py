@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from domains.catalog import declaring
+from domains.catalog import declaring, queries
 from domains.catalog.declaring import schema_sha256
 from domains.catalog.models import DatasetVersion, VersionTable
 from domains.errors import IllegalMove, NotFound
@@ -14,10 +14,7 @@ from privacy import schema
 
 def find(version: DatasetVersion, name: str) -> VersionTable:
     """Return a version's further table of that name, or raise NotFound."""
-    found = VersionTable.objects.filter(version=version, name=name).first()
-    if found is None:
-        raise NotFound("This version has no such table.", code="table_missing")
-    return found
+    return queries.table(DatasetVersion.objects.prefetch_related("tables").get(pk=version.pk), name)
 
 
 def declared(version: DatasetVersion, name: str) -> tuple[schema.Table, dict[str, Any] | None]:

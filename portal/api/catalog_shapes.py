@@ -35,13 +35,13 @@ class PopulationShort(serializers.Serializer[Any]):
 
 
 class ColumnOut(serializers.Serializer[Any]):
-    """A declared column; numbers are exact decimal texts."""
+    """A declared column; numbers are exact decimal texts, and a date's bounds are ISO dates."""
 
     name = serializers.CharField()
     kind = serializers.ChoiceField(choices=KINDS)
     description = serializers.CharField()
-    lower = serializers.SerializerMethodField()
-    upper = serializers.SerializerMethodField()
+    lower = serializers.CharField(source="lower_text", allow_null=True)
+    upper = serializers.CharField(source="upper_text", allow_null=True)
     step = serializers.SerializerMethodField(help_text="The grid on which sums are made.")
     codes = serializers.JSONField(help_text="The public code list: texts or whole numbers.")
     missing = serializers.ListField(
@@ -51,12 +51,6 @@ class ColumnOut(serializers.Serializer[Any]):
     source = serializers.ChoiceField(  # type: ignore[assignment]  # the stubs know another `source`
         choices=BoundSource.choices, help_text="Where bounds and codes come from."
     )
-
-    def get_lower(self, column: Any) -> str | None:
-        return None if column.lower is None else decimal_text(column.lower)
-
-    def get_upper(self, column: Any) -> str | None:
-        return None if column.upper is None else decimal_text(column.upper)
 
     def get_step(self, column: Any) -> str:
         return decimal_text(column.step)
@@ -74,6 +68,26 @@ class VersionShort(serializers.Serializer[Any]):
     )
 
 
+class TableOut(serializers.Serializer[Any]):
+    """A table that a version has beside its main one, as it was declared."""
+
+    name = serializers.CharField(help_text="Its name in SQL.")
+    is_public = serializers.BooleanField(
+        help_text="Whether it is a look-up table that holds nothing private."
+    )
+    key = serializers.CharField(
+        allow_blank=True, help_text="The public table's column whose values are all different."
+    )
+    unit_column = serializers.CharField(allow_blank=True, help_text="The private table's privacy unit.")
+    max_groups = serializers.IntegerField()
+    max_rows = serializers.IntegerField()
+    max_units = serializers.IntegerField(
+        help_text="A public bound on its units, or on a public table's rows."
+    )
+    declared_rows = serializers.IntegerField(allow_null=True)
+    columns = ColumnOut(many=True)
+
+
 class VersionOut(VersionShort):
     """A version with its declared schema; nothing here was measured from the data."""
 
@@ -85,7 +99,9 @@ class VersionOut(VersionShort):
     )
     max_rows = serializers.IntegerField(help_text="How many rows of one unit count in a group at most.")
     max_units = serializers.IntegerField(help_text="A public bound on how many units there are.")
+    name = serializers.CharField(source="main_name", help_text="The main table's name in SQL.")
     columns = ColumnOut(many=True)
+    tables = TableOut(many=True, help_text="The tables beside the main one.")
     mock_origin = serializers.CharField(
         source="get_mock_origin_display", help_text="How the mock data came about."
     )

@@ -86,11 +86,21 @@ def shown(slug: str, request: Request, code: int = status.HTTP_200_OK) -> Respon
     return Response(detail(queries.dataset(slug, request.user), request.user), status=code)
 
 
-def file_of(version: DatasetVersion, kind: str) -> FileResponse:
-    """Answer with a version's mock file; the private file has no such way out."""
+class MockIn(serializers.Serializer[Any]):
+    """Which table's mock; the main one's if none is named."""
+
+    table = serializers.CharField(max_length=128, required=False, default="", help_text="Its name in SQL.")
+
+
+def file_of(version: DatasetVersion, kind: str, request: Request) -> FileResponse:
+    """Answer with the mock file of a version's table; the private file has no such way out."""
+    given = MockIn(data=request.query_params)
+    given.is_valid(raise_exception=True)
+    source = queries.mock_source(version, given.validated_data["table"])
     is_csv = kind == "csv"
-    path = storage.mock_csv_path(version) if is_csv else storage.mock_path(version)
-    name = f"{version.dataset.slug}-v{version.number}-mock.{kind}"
+    path = storage.mock_csv_path(source) if is_csv else storage.mock_path(source)
+    which = "" if source is version else f"-{given.validated_data['table']}"
+    name = f"{version.dataset.slug}-v{version.number}{which}-mock.{kind}"
     media = "text/csv; charset=utf-8" if is_csv else "application/vnd.apache.parquet"
     try:
         return FileResponse(path.open("rb"), as_attachment=True, filename=name, content_type=media)
@@ -132,15 +142,15 @@ class Datasets(GenericViewSet[Dataset]):
         actions.describe(dataset, **(written | valid(WordsIn, request)), by=request.user)
         return shown(slug, request)
 
-    @extend_schema(responses=_CSV, summary="Download the mock data as CSV")
+    @extend_schema(parameters=[MockIn], responses=_CSV, summary="Download the mock data as CSV")
     @action(detail=True, methods=["get"])
     def mock(self, request: Request, slug: str) -> FileResponse:
-        return file_of(_mock(slug, request), "csv")
+        return file_of(_mock(slug, request), "csv", request)
 
-    @extend_schema(responses=_PARQUET, summary="Download the mock data as Parquet")
+    @extend_schema(parameters=[MockIn], responses=_PARQUET, summary="Download the mock data as Parquet")
     @action(detail=True, methods=["get"], url_path="mock/parquet")
     def mock_parquet(self, request: Request, slug: str) -> FileResponse:
-        return file_of(_mock(slug, request), "parquet")
+        return file_of(_mock(slug, request), "parquet", request)
 
     @extend_schema(request=StatedReasonIn, responses=DatasetDetailOut, summary="Stop a dataset at once")
     @action(detail=True, methods=["post"])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePath
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.parsers import MultiPartParser
@@ -24,12 +25,25 @@ from domains.intake.lifecycle import UploadStatus
 from domains.intake.models import Upload, UploadFormat, UploadPurpose
 from portal.api.auth import RecentSignIn
 from portal.api.catalog_shapes import KINDS, DatasetDetailOut, VersionOut, VersionShort, version_out
-from portal.api.datasets import StatedReasonIn, file_of, shown
+from portal.api.datasets import MockIn, StatedReasonIn, file_of, shown
 from portal.api.shapes import valid
 from privacy.schema import MAX_CODES, MAX_COLUMNS
 
 _NUMBER = "versions/(?P<number>[0-9]{1,9})"
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MOCK = {(200, "text/csv"): OpenApiResponse(OpenApiTypes.BINARY, "Made-up rows of the same schema.")}
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class BoundIn(serializers.Field[Any, Any, Any, Any]):
+    """A bound: a decimal number, or for a date column a day written YYYY-MM-DD."""
+
+    number = serializers.DecimalField(max_digits=24, decimal_places=6)
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, str) and _DAY.fullmatch(data):
+            return data
+        return self.number.run_validation(data)
 
 
 class ColumnIn(serializers.Serializer[Any]):
@@ -38,8 +52,8 @@ class ColumnIn(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=63)
     kind = serializers.ChoiceField(choices=KINDS)
     description = serializers.CharField(max_length=200, allow_blank=True, default="")
-    lower = serializers.DecimalField(max_digits=24, decimal_places=6, allow_null=True, default=None)
-    upper = serializers.DecimalField(max_digits=24, decimal_places=6, allow_null=True, default=None)
+    lower = BoundIn(allow_null=True, default=None, help_text="A number; for a date a day, YYYY-MM-DD.")
+    upper = BoundIn(allow_null=True, default=None)
     step = serializers.DecimalField(max_digits=12, decimal_places=6, default=1)
     codes = serializers.ListField(
         child=serializers.JSONField(),
@@ -81,6 +95,12 @@ class UploadIn(serializers.Serializer[Any]):
         choices=UploadFormat.values, required=False, help_text="Else by its name."
     )
     purpose = serializers.ChoiceField(choices=UploadPurpose.values, default=UploadPurpose.DATA)
+    table = serializers.CharField(
+        max_length=63,
+        allow_blank=True,
+        default="",
+        help_text="A further table's name; empty for the main one.",
+    )
 
 
 class UploadOut(serializers.Serializer[Any]):
@@ -90,6 +110,7 @@ class UploadOut(serializers.Serializer[Any]):
     dataset = serializers.CharField(source="version.dataset.slug")
     version = serializers.IntegerField(source="version.number")
     purpose = serializers.ChoiceField(choices=UploadPurpose.values)
+    table = serializers.CharField(allow_blank=True, help_text="Empty for the main table.")
     format = serializers.ChoiceField(choices=UploadFormat.values)
     filename = serializers.CharField()
     size = serializers.IntegerField(help_text="Bytes.")
@@ -148,10 +169,14 @@ class Versions(GenericViewSet[Dataset]):
         actions.retire(version, **given, by=request.user)
         return Response(version_out(version))
 
-    @extend_schema(responses=_MOCK, summary="Download a version's mock data, as its owner or second person")
+    @extend_schema(
+        parameters=[MockIn],
+        responses=_MOCK,
+        summary="Download a version's mock data, as its owner or second person",
+    )
     @action(detail=True, methods=["get"], url_path=f"{_NUMBER}/mock")
     def version_mock(self, request: Request, slug: str, number: str) -> Any:
-        return file_of(queries.mock_of(slug, int(number), request.user), "csv")
+        return file_of(queries.mock_of(slug, int(number), request.user), "csv", request)
 
     @extend_schema(
         request=None, responses=VersionOut, summary="Let an uploaded mock out, as the second person"

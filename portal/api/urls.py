@@ -20,6 +20,7 @@ from portal.api import (
     requests,
     results,
     reviews,
+    tables,
 )
 from portal.api.idempotency import keeping
 
@@ -27,6 +28,7 @@ _RESOURCES = (
     areas,
     datasets,
     publishing,
+    tables,
     connections,
     policies,
     projects,

@@ -15,6 +15,7 @@ from domains.ledger import queries as books
 from domains.people.permissions import Permission, allows
 from domains.projects import queries as projects
 from portal.web import owning, pages
+from privacy.schema import NUMERIC
 
 
 @require_GET
@@ -43,6 +44,7 @@ def dataset(request: HttpRequest, slug: str) -> HttpResponse:
         "dataset": row,
         "version": current,
         "columns": columns,
+        "tables": list(current.tables.all()) if current else [],
         "policy": queries.policies(row, request.user)
         .filter(activated_at__isnull=False, ended_at=None)
         .first(),
@@ -60,23 +62,25 @@ def _example(slug: str, columns: list[Column]) -> str:
     """Write a question that this schema can answer, from its declared columns alone."""
     table = slug.replace("-", "_")
     key = next((column.name for column in columns if column.codes), None)
-    value = next((column.name for column in columns if column.lower is not None), None)
+    value = next(
+        (column.name for column in columns if column.lower is not None and column.kind in NUMERIC), None
+    )
     parts = [key, "COUNT(*) AS n", value and f"AVG({value}) AS mean_{value}"]
     question = f"SELECT {', '.join(filter(None, parts))}\nFROM {table}"
     return f"{question}\nGROUP BY {key}" if key else question
 
 
 @require_GET
-def mock(request: HttpRequest, slug: str) -> FileResponse:
-    """Offer the mock as a file; it holds nothing private."""
+def mock(request: HttpRequest, slug: str, name: str = "") -> FileResponse:
+    """Offer the mock of the main table, or of the one named, as a file; it holds nothing private."""
     row = queries.dataset(slug, request.user)
     version = queries.mock_version(row)
     if version is None:
         raise NotFound("This dataset has no mock data yet.", code="no_mock")
-    file = storage.mock_path(version)
-    return FileResponse(
-        file.open("rb"), as_attachment=True, filename=f"{row.slug}-v{version.number}-mock{file.suffix}"
-    )
+    file = storage.mock_path(queries.mock_source(version, name))
+    which = f"-{name}" if name else ""
+    filename = f"{row.slug}-v{version.number}{which}-mock{file.suffix}"
+    return FileResponse(file.open("rb"), as_attachment=True, filename=filename)
 
 
 urlpatterns = [
@@ -84,4 +88,5 @@ urlpatterns = [
     *owning.urlpatterns,
     path("datasets/<slug:slug>/", dataset, name="dataset"),
     path("datasets/<slug:slug>/mock/", mock, name="dataset_mock"),
+    path("datasets/<slug:slug>/mock/<slug:name>/", mock, name="dataset_table_mock"),
 ]

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 from django import forms
 
-from domains.catalog.models import BoundSource, Column, DatasetVersion, Population, ResearchArea
+from domains.catalog.declared import DeclaredColumn
+from domains.catalog.models import BoundSource, DatasetVersion, Population, ResearchArea, VersionTable
 from domains.intake.models import UploadFormat, UploadPurpose
 from domains.people.permissions import Role
 from portal.web.forms import EmailsField
 from privacy.schema import Kind, decimal_text
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def _short(**attrs: str) -> forms.TextInput:
@@ -80,6 +85,14 @@ class UploadForm(forms.Form):
         choices=UploadPurpose.choices,
         help_text="Mock data is shown to everyone after a second person has looked at it.",
     )
+    table = forms.ChoiceField(required=False, help_text="Which table the file is for.")
+
+    def __init__(self, *args: Any, tables: Sequence[str] = (), main: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [("", f"{main} (main)"), *((name, name) for name in tables)]
+        self.fields["table"].choices = choices  # type: ignore[attr-defined]
+        if not tables:
+            del self.fields["table"]
 
 
 class VersionForm(forms.Form):
@@ -122,12 +135,67 @@ class VersionForm(forms.Form):
     )
 
     @staticmethod
-    def of(version: DatasetVersion) -> dict[str, Any]:
-        """Return the initial values for a version; max_units starts empty until somebody declared columns."""
+    def of(version: DatasetVersion | VersionTable) -> dict[str, Any]:
+        """Return the initial values for a version or its table; max_units starts empty before a declaration."""
         names = ("unit_column", "max_rows", "max_groups", "declared_rows")
         return {name: getattr(version, name) for name in names} | {
             "max_units": version.max_units if version.columns.all() else None
         }
+
+
+class TableForm(forms.Form):
+    """A further table's name, and whether it is private."""
+
+    name = forms.RegexField(
+        r"^[a-z][a-z0-9_]{0,62}\Z",
+        max_length=63,
+        widget=_short(),
+        help_text="Small letters, digits and underscores: its name in queries.",
+    )
+    is_public = forms.BooleanField(
+        label="A public look-up table that holds nothing private: everybody may download it", required=False
+    )
+
+
+class PrivateTableForm(VersionForm):
+    """A private further table's unit and contribution bound."""
+
+    unit_column = forms.CharField(
+        label="Column that names the privacy unit",
+        max_length=63,
+        widget=_short(),
+        help_text="It holds the same identifiers as the main table's, by which tables are joined.",
+    )
+
+
+class PublicTableForm(forms.Form):
+    """A public look-up table's key and size."""
+
+    key = forms.CharField(
+        max_length=63,
+        widget=_short(),
+        help_text="The column that queries look rows up by. Every row has a value, and no two have the same.",
+    )
+    max_units = forms.IntegerField(
+        label="At most how many rows", min_value=1, max_value=10**12, widget=_short(inputmode="numeric")
+    )
+
+    @staticmethod
+    def of(table: VersionTable) -> dict[str, Any]:
+        """Return the initial values for a table."""
+        return {"key": table.key, "max_units": table.max_units if table.is_declared else None}
+
+
+class BoundField(forms.CharField):
+    """A bound as people write it: a decimal number, or for a date a day written YYYY-MM-DD."""
+
+    number = forms.DecimalField(max_digits=24, decimal_places=6)
+
+    def clean(self, value: Any) -> str | None:
+        text = super().clean(value).strip()
+        if not text or _DAY.fullmatch(text):
+            return text or None
+        return decimal_text(self.number.clean(text))
 
 
 class ColumnForm(forms.Form):
@@ -135,12 +203,8 @@ class ColumnForm(forms.Form):
 
     name = forms.CharField(max_length=63, required=False)
     kind = forms.ChoiceField(choices=[(kind.value, kind.value) for kind in Kind])
-    lower = forms.DecimalField(
-        required=False, max_digits=24, decimal_places=6, widget=_short(inputmode="decimal")
-    )
-    upper = forms.DecimalField(
-        required=False, max_digits=24, decimal_places=6, widget=_short(inputmode="decimal")
-    )
+    lower = BoundField(required=False, max_length=32, widget=_short())
+    upper = BoundField(required=False, max_length=32, widget=_short())
     step = forms.DecimalField(
         required=False, min_value=Decimal("0.000001"), decimal_places=6, widget=_short(inputmode="decimal")
     )
@@ -158,10 +222,8 @@ class ColumnForm(forms.Form):
     def value(self) -> dict[str, Any]:
         """Return the column as the catalogue's action takes it."""
         data = self.cleaned_data
-        bounds = {end: None if data[end] is None else decimal_text(data[end]) for end in ("lower", "upper")}
         return {
-            **{name: data[name] for name in ("name", "kind", "description")},
-            **bounds,
+            **{name: data[name] for name in ("name", "kind", "description", "lower", "upper")},
             "step": decimal_text(data["step"] or Decimal(1)),
             "codes": read_codes(data["codes"]),
             "missing": [part.strip() for part in data["missing"].split(",") if part.strip()],
@@ -170,11 +232,12 @@ class ColumnForm(forms.Form):
         }
 
     @staticmethod
-    def of(column: Column) -> dict[str, Any]:
+    def of(column: DeclaredColumn) -> dict[str, Any]:
         """Return the initial values for a column that was declared before."""
         numbers = {
-            name: None if getattr(column, name) is None else decimal_text(getattr(column, name))
-            for name in ("lower", "upper", "step")
+            "lower": column.lower_text,
+            "upper": column.upper_text,
+            "step": decimal_text(column.step),
         }
         has_facts = column.lower is not None or column.codes
         return {

@@ -18,29 +18,20 @@ from domains.errors import NotAllowed
 from domains.intake import actions as intake
 from domains.intake import queries as uploads
 from domains.intake.lifecycle import UploadStatus
-from domains.intake.models import Upload, UploadPurpose
+from domains.intake.models import Upload
 from domains.ledger import queries as books
-from domains.people.permissions import Permission, allows, require
-from portal.web import caring, connections, pages
+from domains.people.permissions import Permission, allows
+from portal.web import caring, connections, declaring, pages
 from portal.web.access import recent_sign_in
 from portal.web.dataset_forms import (
-    ColumnForm,
-    ColumnFormSet,
     DatasetForm,
     PublishForm,
+    TableForm,
     UploadForm,
-    VersionForm,
 )
+from portal.web.declaring import owned
 
 MOVING = {UploadStatus.RECEIVED, UploadStatus.CHECKING, UploadStatus.CONFORMING}
-BLANK_ROWS = 3  # empty lines below the declared columns, for those that no file has named
-
-
-def owned(request: HttpRequest, slug: str) -> Dataset:
-    """Return a dataset that this person may edit, or raise."""
-    row = queries.dataset(slug, request.user)
-    require(request.user, Permission.DATASET_EDIT, on=row)
-    return row
 
 
 @require_http_methods(["GET", "POST"])
@@ -81,9 +72,12 @@ def prepare(request: HttpRequest, slug: str) -> HttpResponse:
         "draft": draft,
         "uploads": [shown_upload(each) for each in files],
         "columns": list(draft.columns.all()) if draft else [],
-        "form": UploadForm(),
+        "tables": list(draft.tables.all()) if draft else [],
+        "table_form": TableForm(),
+        "form": _upload_form(draft),
         "publish_form": _publish_form(row),
-        "can_publish": draft is not None and bool(draft.sha256) and bool(draft.mock_sha256),
+        "is_made": draft is not None and bool(draft.sha256) and bool(draft.mock_sha256),
+        "can_publish": draft is not None and _is_whole(draft),
         "most_mb": settings.UPLOAD_MAX_MB,
         "stewards": caring.stewards(row),
         "steward_form": caring.StewardForm(),
@@ -91,6 +85,16 @@ def prepare(request: HttpRequest, slug: str) -> HttpResponse:
         **connections.placing(draft, request.user),
     }
     return render(request, "owning/prepare.html", values)
+
+
+def _is_whole(draft: DatasetVersion) -> bool:
+    """Say whether every table of a draft is made."""
+    return bool(draft.sha256 and draft.mock_sha256) and all(table.sha256 for table in draft.tables.all())
+
+
+def _upload_form(draft: DatasetVersion | None, *args: Any) -> UploadForm:
+    names = [table.name for table in draft.tables.all()] if draft else []
+    return UploadForm(*args, tables=names, main=draft.main_name if draft else "")
 
 
 def _publish_form(row: Dataset, data: Any = None) -> PublishForm:
@@ -112,12 +116,12 @@ def new_version(request: HttpRequest, slug: str) -> HttpResponse:
 def upload(request: HttpRequest, slug: str) -> HttpResponse:
     """Take a file in; a worker checks it in a limited child process."""
     draft = queries.draft_of(owned(request, slug), request.user)
-    form = UploadForm(request.POST, request.FILES)
+    form = _upload_form(draft, request.POST, request.FILES)
     if not form.is_valid():
         pages.complain(request, form)
         return redirect("dataset_edit", slug)
     file = form.cleaned_data["file"]
-    words = {"format": form.cleaned_data["format"], "purpose": form.cleaned_data["purpose"]}
+    words = {name: form.cleaned_data.get(name, "") for name in ("format", "purpose", "table")}
     done = "The file has arrived and is being checked."
     pages.act(request, done, intake.receive, draft, file, filename=file.name, **words, by=request.user)
     return redirect("dataset_edit", slug)
@@ -140,8 +144,14 @@ class Shown:
 
 def shown_upload(row: Upload) -> Shown:
     """Return an upload with its reason in words."""
-    can_make = row.status == UploadStatus.READY and row.version.columns.exists()
+    can_make = row.status == UploadStatus.READY and _has_schema(row)
     return Shown(row, row.status in MOVING, can_make, uploads.reason(row))
+
+
+def _has_schema(row: Upload) -> bool:
+    if row.table:
+        return row.version.tables.filter(name=row.table, columns__isnull=False).exists()
+    return row.version.columns.exists()
 
 
 @require_GET
@@ -172,45 +182,6 @@ def discard(request: HttpRequest, slug: str, key: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-def declare(request: HttpRequest, slug: str) -> HttpResponse:
-    """Show the schema as a table of columns to fill in, and keep it; nothing comes from the private rows but names."""
-    row = owned(request, slug)
-    draft = queries.draft_of(row, request.user)
-    if request.method == "GET":
-        form, columns = VersionForm(initial=VersionForm.of(draft)), ColumnFormSet(initial=_columns(draft))
-        return _schema_page(request, row, form, columns)
-    form, columns = VersionForm(request.POST), ColumnFormSet(request.POST)
-    if form.is_valid() and columns.is_valid():
-        lines = [line.value() for line in columns if line.cleaned_data.get("name")]
-        words = form.cleaned_data
-        done, _ = pages.attempt(form, actions.declare, draft, columns=lines, **words, by=request.user)
-        if done:
-            pages.say(request, "The schema is declared.")
-            return redirect("dataset_edit", slug)
-    return _schema_page(request, row, form, columns)
-
-
-def _schema_page(request: HttpRequest, row: Dataset, form: VersionForm, columns: Any) -> HttpResponse:
-    is_bad = form.is_bound and bool(form.errors or columns.total_error_count())
-    values = {"dataset": row, "form": form, "columns": columns}
-    return render(request, "owning/schema.html", values, status=422 if is_bad else 200)
-
-
-def _columns(draft: DatasetVersion) -> list[dict[str, Any]]:
-    """Return what the table starts with: declared columns, then names that a check found, then blank lines."""
-    declared = [ColumnForm.of(column) for column in draft.columns.all()]
-    known = {column["name"].lower() for column in declared}
-    checked = [UploadStatus.READY, UploadStatus.CONFORMING, UploadStatus.CONFORMED]
-    latest = draft.uploads.filter(purpose=UploadPurpose.DATA, status__in=checked).first()
-    found = [
-        {"name": column["name"], "kind": "text" if column["kind"] == "empty" else column["kind"]}
-        for column in (latest.findings.get("columns", []) if latest else [])
-        if column["name"].lower() not in known
-    ]
-    return declared + found + [{"kind": "text"}] * BLANK_ROWS
-
-
-@require_http_methods(["GET", "POST"])
 @recent_sign_in
 def publish(request: HttpRequest, slug: str) -> HttpResponse:
     """Restate what publishing does, take the attestation and the caps, and publish."""
@@ -234,7 +205,7 @@ urlpatterns = [
     path("datasets/<slug:slug>/uploads/<str:key>/", upload_fragment, name="upload_status"),
     path("datasets/<slug:slug>/uploads/<str:key>/conform/", conform, name="upload_conform"),
     path("datasets/<slug:slug>/uploads/<str:key>/discard/", discard, name="upload_discard"),
-    path("datasets/<slug:slug>/schema/", declare, name="dataset_schema"),
+    *declaring.urlpatterns,
     path("datasets/<slug:slug>/publish/", publish, name="dataset_publish"),
     *caring.urlpatterns,
 ]

@@ -6,7 +6,7 @@ import gridhouse
 import pytest
 from gridhouse import datasets
 
-from tests import make
+from tests import hospital, make
 
 
 @pytest.fixture(autouse=True)
@@ -202,3 +202,32 @@ def test_importing_the_client_brings_neither_pandas_nor_cryptography_nor_django(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="client"
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_dataset_of_several_tables_is_made_and_read(described, connect, tmp_path):
+    words = {**hospital.main_words(), "columns": hospital.main_words()["columns"]}
+    described.declare(**words)
+    described.upload(csv_of(tmp_path))
+    assert described.conform()["status"] == "conformed"
+    for name, data, terms in (
+        ("visits", hospital.visits_csv(100), hospital.VISITS),
+        ("groups", hospital.groups_csv(), hospital.GROUPS),
+        ("wards", b"ward\n1\n", {}),
+    ):
+        described.add_table(name, is_public=name != "visits")
+        path = tmp_path / f"{name}.csv"
+        path.write_bytes(data)
+        described.upload(path, table=name)
+        if terms:
+            described.declare(table=name, **terms)
+            assert described.conform()["status"] == "conformed"
+    described.remove_table("wards")
+    described.publish(attested=True, dataset_epsilon=1)
+
+    seen = connect("sam").dataset("second")
+    assert list(seen.tables) == ["second", "visits", "groups"]
+    assert (seen.tables["groups"]["key"], seen.tables["visits"]["unit_column"]) == ("dzgroup", "sno")
+    joined = seen.mock().merge(seen.mock(table="visits"), on="sno").merge(seen.mock("groups"), on="dzgroup")
+    assert len(joined) > 100
+    with pytest.raises(gridhouse.NotFound):
+        seen.mock_csv("wards")

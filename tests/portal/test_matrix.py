@@ -129,6 +129,7 @@ def values(world: World) -> dict[str, str]:
         "datasets/key": version.uploads.first().pk,
         "uploads/key": version.uploads.first().pk,
         "uploads/pk": version.uploads.first().pk,
+        "datasets/name": "groups",
         "datasets/pk": grant.dataset.slug,
         "areas/pk": grant.dataset.area_id,
         "areas/slug": grant.dataset.area.slug,
