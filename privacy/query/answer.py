@@ -20,10 +20,11 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class AnswerColumn:
-    """One column: kind is key, count, units, sum, mean or formula.
+    """One column: kind is key, count, units, sum, mean, variance, stddev, quantile, running or formula.
 
     `scale` divides the integers; a key has none. `plus_minus` holds at 95 % for every row, or is None where it
-    differs by row.
+    differs by row. Of a quantile (also MIN and MAX) it is not in the column's unit: it says by how many percentile
+    points the rank of the value may be off.
     """
 
     name: str

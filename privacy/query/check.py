@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from privacy.errors import QueryRejected
 from privacy.query import refuse
+from privacy.query.check_aggregate import check_aggregate
 from privacy.query.expr import ARITHMETIC, COMPARISONS, Expr, invalid_plan
 from privacy.query.intervals import TEXT, Typed
 from privacy.query.plan import Plan
@@ -82,10 +83,24 @@ def check_plan(plan: Plan, table: Table) -> None:
         Checker(columns, "WHERE").truth(plan.where)
     has_unit = unit_of(plan, table) is not None
     for aggregate in plan.aggregates:
-        _check_aggregate(aggregate.fn, aggregate.arg, columns, has_unit=has_unit)
+        check_aggregate(aggregate, columns, keys=len(plan.keys), has_unit=has_unit)
         if aggregate.filter is not None:
             Checker(columns, "FILTER").truth(aggregate.filter)
     _check_answer(plan, table)
+    _check_running(plan, table)
+
+
+def _check_running(plan: Plan, table: Table) -> None:
+    """Refuse a running count over groups whose names are themselves private."""
+    if any(aggregate.fn == "running" for aggregate in plan.aggregates) and any(
+        key.codes is None for key in keys_of(plan, table)
+    ):
+        raise QueryRejected(
+            "running_unknown_keys",
+            "OVER",
+            "A running count needs groups that are known beforehand.",
+            "Group by columns with a code list or a short declared range.",
+        )
 
 
 def unit_of(plan: Plan, table: Table) -> str | None:
@@ -114,27 +129,6 @@ def _check_size(plan: Plan) -> None:
         )
     if any(not name or len(name) > 128 or not name.isprintable() for name in names):
         raise QueryRejected("bad_name", "SELECT", "A column's name cannot be shown.", "Choose a plain name.")
-
-
-def _check_aggregate(fn: str, arg: Expr | None, columns: Columns, *, has_unit: bool) -> None:
-    """Refuse an aggregate whose argument it cannot take."""
-    if (fn in ("sum", "mean") and arg is None) or (fn == "units" and arg is not None):
-        raise invalid_plan()
-    if fn == "units" and not has_unit:
-        raise invalid_plan()
-    if arg is None:
-        return
-    checker = Checker(columns, "SELECT")
-    if fn == "count":
-        checker.check(arg)
-        return
-    require_bounds(checker.number(arg))
-
-
-def require_bounds(typed: Typed) -> None:
-    """Refuse a sum or mean of what has no public bounds."""
-    if typed.bounds is None:
-        raise refuse.unbounded()
 
 
 def _check_answer(plan: Plan, table: Table) -> None:

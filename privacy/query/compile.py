@@ -14,6 +14,7 @@ from functools import partial
 from privacy.errors import EngineFault
 from privacy.places import RANK
 from privacy.query.cell_sql import coded_cell, open_cell
+from privacy.query.histograms import drawn, histogram_sql
 from privacy.query.layout import Layout, Shape
 from privacy.query.places_sql import Base, one_scan, split
 from privacy.query.plan import Plan, row_expressions
@@ -52,17 +53,31 @@ class Compiled:
 def compile_plan(plan: Plan, table: Table, facts: Layout) -> Compiled:
     """Return the query that computes every need of `facts`, by cell."""
     base = _base(plan, table, facts)
-    names = dict.fromkeys(part.table for part in within(plan.source) if isinstance(part, Scan))
+    names = scanned(plan)
     if facts.shape is Shape.DIRECT:
-        return Compiled(_direct(base.tables(), facts), table.name, tuple(names))
+        return Compiled(_direct(base.tables(), facts), table.name, names)
     slow = _rows if facts.shape is Shape.ROWS else _groups
     placed = None
     if isinstance(plan.source, Scan):
-        ranked, scanned = _base(plan, table, facts, name_sql(RANK)), table_of(plan.source.table, table)
-        placed = one_scan(scanned, facts, ranked, _final) or split(
-            scanned, facts, ranked, _final, partial(slow, is_ranked=True)
+        ranked, own = _base(plan, table, facts, name_sql(RANK)), table_of(plan.source.table, table)
+        placed = one_scan(own, facts, ranked, _final) or split(
+            own, facts, ranked, _final, partial(slow, is_ranked=True)
         )
-    return Compiled(slow(base.tables(), facts), table.name, tuple(names), placed)
+    return Compiled(slow(base.tables(), facts), table.name, names, placed)
+
+
+def compile_histograms(plan: Plan, table: Table, facts: Layout) -> dict[int, Compiled]:
+    """Return the query of each need that is a histogram; its columns are the cell, the bin and the number of rows."""
+    base, names = _base(plan, table, facts), scanned(plan)
+    binned = [index for index, need in enumerate(facts.needs) if need.kind == "bins"]
+    return {
+        index: Compiled(histogram_sql(base.tables(), facts, index), table.name, names) for index in binned
+    }
+
+
+def scanned(plan: Plan) -> tuple[str, ...]:
+    """Return the names of the tables that a plan reads."""
+    return tuple(dict.fromkeys(part.table for part in within(plan.source) if isinstance(part, Scan)))
 
 
 def _base(plan: Plan, table: Table, facts: Layout, order: str | None = None) -> Base:
@@ -84,8 +99,8 @@ def _base(plan: Plan, table: Table, facts: Layout, order: str | None = None) -> 
 
 
 def _per_row(facts: Layout) -> list[int]:
-    """Return the needs that have a column of their own."""
-    return [index for index, need in enumerate(facts.needs) if need.expr is not None]
+    """Return the needs that have a column of their own; histograms have a query of their own instead."""
+    return [i for i, need in enumerate(facts.needs) if need.expr is not None and need.kind != "bins"]
 
 
 def _final(facts: Layout, columns: Mapping[str, str]) -> str:
@@ -93,6 +108,7 @@ def _final(facts: Layout, columns: Mapping[str, str]) -> str:
     figures = []
     for index, need in enumerate(facts.needs):
         own = f"sum(m{index})" if need.expr is not None else columns[need.kind]
+        own = "0" if need.kind == "bins" else own
         figures.append(f"coalesce({own}, 0) AS m{index}")
     return ", ".join(figures)
 
@@ -103,28 +119,12 @@ def _direct(base: str, facts: Layout) -> str:
     return f"WITH {base} SELECT c, {figures} FROM base GROUP BY c"
 
 
-def _drawn(by: str, most: int, *, is_ranked: bool) -> str:
-    """Return the CTE `drawn`: rows of `base` beyond the bound (`big`), ranked by salted hash within each `by`.
-
-    The first window numbers a unit's own rows, so that no row number from outside the unit enters the hash;
-    where `r` is already such a number (`is_ranked`), it is taken as it is.
-    """
-    same = " AND ".join(f"base.{key} = big.{key}" for key in by.split(", "))
-    number = "r" if is_ranked else f"row_number() OVER (PARTITION BY {by} ORDER BY r)"
-    draw = shuffled(f"{by}, o")
-    return (
-        f"placed AS (SELECT *, {number} AS o FROM base SEMI JOIN big ON {same}), "
-        f"ranks AS (SELECT *, row_number() OVER (PARTITION BY {by} ORDER BY {draw}, o) AS d FROM placed), "
-        f"drawn AS (SELECT * EXCLUDE (o, d) FROM ranks WHERE d <= {most})"
-    )
-
-
 def _rows(base: str, facts: Layout, *, is_ranked: bool = False) -> str:
     """Return the query that keeps R rows of a unit wherever they lie."""
     return (
         f"WITH {base}, "
         f"big AS (SELECT u FROM base GROUP BY u HAVING count(*) > {facts.rows}), "
-        f"{_drawn('u', facts.rows, is_ranked=is_ranked)}, "
+        f"{drawn('u', facts.rows, is_ranked=is_ranked)}, "
         "kept AS (SELECT * FROM base ANTI JOIN big ON base.u = big.u UNION ALL SELECT * FROM drawn) "
         f"SELECT c, {_final(facts, {'rows': 'count(*)'})} FROM kept GROUP BY c"
     )
@@ -144,7 +144,7 @@ def _groups(base: str, facts: Layout, *, is_ranked: bool = False) -> str:
         f"WITH {base}, "
         f"loose AS ({partial} FROM base GROUP BY u, c), "
         f"big AS (SELECT u, c FROM loose WHERE n > {facts.rows}), "
-        f"{_drawn('u, c', facts.rows, is_ranked=is_ranked)}, "
+        f"{drawn('u, c', facts.rows, is_ranked=is_ranked)}, "
         f"part AS (SELECT * FROM loose WHERE n <= {facts.rows} "
         f"UNION ALL {partial} FROM drawn GROUP BY u, c)"
     )

@@ -13,16 +13,20 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from privacy import noise, places
+from privacy import places
 from privacy.errors import EngineFault, LossExceeded, QueryRejected
 from privacy.loss import Loss
-from privacy.noise import GaussianThreshold, GaussianVector, fresh_salt
+from privacy.noise import fresh_salt
 from privacy.query.answer import Answer
 from privacy.query.cell_sql import open_cell_values
-from privacy.query.compile import Compiled, compile_plan
+from privacy.query.compile import Compiled, compile_histograms, compile_plan
+from privacy.query.estimates import Group
 from privacy.query.layout import Layout, layout
+from privacy.query.mechanisms import Bins, Mechanisms, Releaser, build
+from privacy.query.needs import Way
+from privacy.query.notes import notes
 from privacy.query.plan import Plan
-from privacy.query.post import Group, Post
+from privacy.query.post import Post
 from privacy.query.price import Pricing, price
 from privacy.query.rows_sql import text_sql
 from privacy.schema import Table
@@ -43,8 +47,8 @@ class Prepared:
     facts: Layout
     pricing: Pricing
     compiled: Compiled
-    vectors: Mapping[int, GaussianVector]
-    selector: GaussianThreshold | None
+    histograms: Mapping[int, Compiled]
+    mechanisms: Mechanisms
     memory_mb: int
     threads: int
 
@@ -54,77 +58,74 @@ class Prepared:
         `paths` gives each table's file by the table's name; one path alone is the main table's. A cell is the
         number of a public group, or the private group's name. Raises EngineFault.
         """
-        given = paths if isinstance(paths, Mapping) else {self.table.name: paths}
-        files = {name: str(_file(path)) for name, path in given.items() if name in self.compiled.tables}
-        rows = _query(self.compiled, files, salt, self.memory_mb, self.threads)
+        rows = _query(self.compiled, self._files(paths), salt, self.memory_mb, self.threads)
         return {row[0]: tuple(int(value) for value in row[1:]) for row in rows}
+
+    def _files(self, paths: Paths) -> dict[str, str]:
+        """Return the checked path of each table that is read."""
+        given = paths if isinstance(paths, Mapping) else {self.table.name: paths}
+        return {name: str(_file(path)) for name, path in given.items() if name in self.compiled.tables}
+
+    def bins(self, paths: Paths, salt: int) -> Bins:
+        """Return every histogram, by need, cell and bin. PRIVATE, like `exact`, and over the same rows."""
+        files = self._files(paths)
+        found: dict[int, dict[int | str, dict[int, int]]] = {}
+        for index, query in self.histograms.items():
+            own = found.setdefault(index, {})
+            for cell, place, count in _query(query, files, salt, self.memory_mb, self.threads):
+                own.setdefault(cell, {})[int(place)] = int(count)
+        return found
 
     def run(self, paths: Paths, salt: int) -> Answer:
         """Return the noisy answer over the Parquet files at `paths`; `salt` is drawn after the charge committed."""
-        exact = self.exact(paths, salt)
-        groups = self._open(exact) if self.selector is not None else self._coded(exact)
+        exact, bins = self.exact(paths, salt), self.bins(paths, salt)
+        groups = self._open(exact, bins) if self.facts.has_unknown_keys else self._coded(exact, bins)
         post = Post(self.plan, self.facts, self.pricing)
         rows, accuracy = post.rows(groups)
-        return Answer(post.columns(), tuple(rows), tuple(accuracy), self._notes(), self._certificate())
+        shown = notes(self.facts, self.pricing)
+        return Answer(post.columns(), tuple(rows), tuple(accuracy), shown, self._certificate())
 
-    def _coded(self, exact: Exact) -> list[Group]:
-        """Return every public group with noise, those that hold no rows included."""
+    def _coded(self, exact: Exact, bins: Bins) -> list[Group]:
+        """Return every public group with noise, those that hold no rows included; or the largest, in order."""
         names = list(itertools.product(*(key.values for key in self.facts.keys)))
         zero = (0,) * len(self.facts.needs)
         cells = [exact.get(cell, zero) for cell in range(len(names))]
-        noisy = self._noisy(cells)
-        return [Group(name, figures) for name, figures in zip(names, noisy, strict=True)]
-
-    def _noisy(self, cells: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
-        """Return each need's vector over `cells` with its noise."""
-        vectors = [
-            self.vectors[index].release([cell[index] for cell in cells])
-            for index in range(len(self.facts.needs))
-            if index in self.vectors
+        releaser = Releaser(self.facts, self.pricing, self.mechanisms)
+        if self.facts.needs[0].way is Way.TOP:
+            chosen = releaser.largest(cells)
+            return [Group(names[cell], (len(chosen) - place,)) for place, cell in enumerate(chosen)]
+        noisy = releaser.figures(range(len(names)), cells, bins)
+        spreads = releaser.spreads()
+        return [
+            Group(name, figures, {index: by_cell[cell] for index, by_cell in spreads.items()})
+            for cell, (name, figures) in enumerate(zip(names, noisy, strict=True))
         ]
-        return list(zip(*vectors, strict=True)) if vectors else [() for _ in cells]
 
-    def _open(self, exact: Exact) -> list[Group]:
+    def _open(self, exact: Exact, bins: Bins) -> list[Group]:
         """Return the groups whose noisy count of units reaches the threshold, in the order of their names."""
-        chooser, place = self.selector, self.facts.selector
+        chooser, place = self.mechanisms.selector, self.facts.selector
         if chooser is None or place is None:
             raise EngineFault("A plan with unknown groups has no way to choose them.")
         names = sorted(exact, key=str)
         counts = {number: exact[name][place] for number, name in enumerate(names)}
         shown = chooser.release({number: count for number, count in counts.items() if count > 0})
-        numbers = sorted(shown)
-        others = self._noisy([exact[names[number]] for number in numbers])
+        kept = [names[number] for number in sorted(shown)]
+        others = Releaser(self.facts, self.pricing, self.mechanisms).figures(
+            kept, [exact[name] for name in kept], bins
+        )
         groups = []
-        for number, rest in zip(numbers, others, strict=True):
-            figures = (*rest[:place], shown[number], *rest[place:])
+        for number, rest in zip(sorted(shown), others, strict=True):
+            figures = (*rest[:place], shown[number], *rest[place + 1 :])
             groups.append(Group(open_cell_values(str(names[number]), self.facts.keys), figures))
         return sorted(groups, key=lambda group: [(key is None, str(key)) for key in group.keys])
 
-    def _notes(self) -> tuple[str, ...]:
-        """Return what a reader of the figures must know."""
-        notes = [
-            "± holds with 95 % confidence and covers the added noise only: not the clamping of values to their"
-            " declared bounds, nor rows left out because one privacy unit had too many.",
-            "Noise can make a count negative; that is left as it is, so that figures stay unbiased.",
-        ]
-        if any(output.kind in ("mean", "formula") for output in self.pricing.outputs):
-            notes.append("± of means and formulas is an estimate made from the noisy figures (delta method).")
-        if self.selector is not None:
-            notes.append(
-                f"Groups whose noisy count of units is below {self.selector.threshold} are not shown."
-            )
-        return tuple(notes)
-
     def _certificate(self) -> dict[str, Any]:
         """Return what proves the loss: the plan's hash, its price, and each mechanism as its library writes it."""
-        mechanisms: dict[int, GaussianVector | GaussianThreshold] = dict(self.vectors)
-        if self.selector is not None and self.facts.selector is not None:
-            mechanisms[self.facts.selector] = self.selector
         return {
             "plan": self.plan.sha256(),
             "loss": self.pricing.loss.to_dict(),
             "measures": [
-                {**measure.to_dict(), "measurement": mechanisms[index].certificate()}
+                {**measure.to_dict(), "measurement": self.mechanisms.certificate(index, self.facts)}
                 for index, measure in enumerate(self.pricing.measures)
             ],
         }
@@ -142,50 +143,30 @@ def prepare(spec: Mapping[str, Any]) -> Prepared:
         )
     table, plan = Table.from_dict(spec["table"]), Plan.from_dict(spec["plan"])
     reserved = Loss.from_dict(spec["loss"])
-    facts = layout(plan, table)
+    facts = layout(plan, table, is_pure=reserved.pure != 0)
     pricing = price(
         plan,
         table,
         rho=reserved.rho,
         delta=reserved.delta,
+        pure=reserved.pure,
         tick=Decimal(str(spec.get("tick", "0.25"))),
         declared_rows=spec.get("declared_rows"),
     )
-    if not pricing.loss.fits(reserved) or sum(m.rho for m in pricing.measures) > reserved.rho:
+    shares = sum((measure.loss for measure in pricing.measures), Loss.zero())
+    if not (pricing.loss.fits(reserved) and shares.fits(reserved)):
         raise LossExceeded("The plan costs more than was reserved.")
-    vectors, selector = _mechanisms(facts, pricing)
     return Prepared(
         plan,
         table,
         facts,
         pricing,
         compile_plan(plan, table, facts),
-        vectors,
-        selector,
+        compile_histograms(plan, table, facts),
+        build(facts, pricing),
         int(spec.get("memory_mb") or _memory(spec.get("declared_rows"))),
         int(spec.get("threads") or 2),
     )
-
-
-def _mechanisms(
-    facts: Layout, pricing: Pricing
-) -> tuple[dict[int, GaussianVector], GaussianThreshold | None]:
-    """Build every mechanism of a priced plan, each checked against its own share of the loss."""
-    vectors: dict[int, GaussianVector] = {}
-    selector = None
-    for index, measure in enumerate(pricing.measures):
-        if index == facts.selector and measure.threshold is not None:
-            selector = noise.gaussian_threshold(
-                groups=facts.groups,
-                scale=measure.scale,
-                threshold=measure.threshold,
-                reserved=Loss(measure.rho, pricing.loss.delta),
-            )
-        else:
-            vectors[index] = noise.gaussian_vector(
-                sensitivity=measure.sensitivity, scale=measure.scale, reserved=Loss(measure.rho, 0)
-            )
-    return vectors, selector
 
 
 def _memory(declared_rows: int | None) -> int:

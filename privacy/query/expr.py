@@ -27,7 +27,9 @@ OTHERS = frozenset({"neg", "and", "or", "not", "in", "like", "isnull", "case", "
 # Operations on the answer alone, after the noise: `key` and `agg` point at a column of it.
 POST_LEAVES = frozenset({"key", "agg"})
 OPERATIONS = LEAVES | ARITHMETIC | COMPARISONS | FUNCTIONS | OTHERS | POST_LEAVES
-AGGREGATES = ("count", "units", "sum", "mean")
+SPREADS = ("variance", "variance_pop", "stddev", "stddev_pop")
+RANKED = ("quantile", "min", "max")
+AGGREGATES = ("count", "units", "sum", "mean", *SPREADS, *RANKED, "running")
 
 
 def invalid_plan() -> QueryRejected:
@@ -84,16 +86,18 @@ def optional_json(expr: Expr | None) -> list[Any] | None:
 class Aggregate:
     """One aggregate over the kept rows of a group: `fn` of `arg`, over rows where `filter` holds.
 
-    count with no argument counts rows, with one counts where it is known; units counts privacy units.
+    count with no argument counts rows, with one counts where it is known; units counts privacy units. `param` is
+    a quantile's share as decimal text, or what a running count runs along: a key's index, and " desc" if downwards.
     """
 
     fn: str
     arg: Expr | None = None
     filter: Expr | None = None
+    param: str | None = None
 
     def to_json(self) -> list[Any]:
-        """Return [fn, argument, filter]."""
-        return [self.fn, optional_json(self.arg), optional_json(self.filter)]
+        """Return [fn, argument, filter, parameter]."""
+        return [self.fn, optional_json(self.arg), optional_json(self.filter), self.param]
 
     def parts(self) -> Iterator[Expr]:
         """Yield the expressions that the aggregate reads rows with."""
@@ -102,5 +106,7 @@ class Aggregate:
 
 def aggregate_from_json(data: Any) -> Aggregate:
     """Read what `Aggregate.to_json` wrote; the caller says which functions it knows."""
-    fn, arg, only = data
-    return Aggregate(fn, optional_expr(arg), optional_expr(only))
+    fn, arg, only, param = data
+    if not isinstance(param, str | None):
+        raise invalid_plan()
+    return Aggregate(fn, optional_expr(arg), optional_expr(only), param)

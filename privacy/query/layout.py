@@ -8,20 +8,25 @@ vector then has L1, and so L2, at most R · M, and fewer rows are lost.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 
 from privacy.errors import QueryRejected
-from privacy.query.check import Key, check_plan, keys_of, require_bounds, unit_of
-from privacy.query.expr import Aggregate, Expr, invalid_plan
-from privacy.query.intervals import Typed, grid
+from privacy.query.check import Key, check_plan, keys_of, unit_of
+from privacy.query.check_aggregate import axis_of
+from privacy.query.expr import RANKED, Aggregate
+from privacy.query.needs import CANDIDATES, EVEN, Builder, Need, Use, Way, units_need
 from privacy.query.plan import Plan
-from privacy.query.scope import Columns, Extent, columns_of, extent, has_one_row_a_group
-from privacy.query.types import Checker
+from privacy.query.scope import Extent, columns_of, extent, has_one_row_a_group
+from privacy.query.tree import Tree, best_tree
 from privacy.schema import Table
 
 OVERFLOW = 2**61
+MAX_DRAWS = 100_000  # candidates times groups: each is one draw of noise
+LEAST_CANDIDATES = 50
+OPEN_CANDIDATES = 200  # where the number of groups is not known beforehand
 
 
 class Shape(StrEnum):
@@ -30,36 +35,6 @@ class Shape(StrEnum):
     DIRECT = "direct"  # every row is its own unit
     ROWS = "rows"  # R rows of a unit, wherever they lie
     GROUPS = "groups"  # R rows of a unit in each of L0 groups
-
-
-@dataclass(frozen=True)
-class Need:
-    """One exact integer per group: `kind` is rows, count, sum or units; `peak` is a row's largest size M.
-
-    A summand is round(value / step) − centre, clamped to low … high before centring.
-    """
-
-    kind: str
-    expr: Expr | None = None
-    low: int = 0
-    high: int = 1
-    centre: int = 0
-    step: Fraction = Fraction(1)
-
-    @property
-    def peak(self) -> int:
-        """Return the largest size of one row's summand; a constant is priced as if it could differ by a step."""
-        if self.kind != "sum":
-            return 1
-        return max(1, abs(self.low - self.centre), abs(self.high - self.centre))
-
-
-@dataclass(frozen=True)
-class Use:
-    """Where one aggregate of the plan finds its figures: indexes into the needs."""
-
-    total: int
-    count: int | None = None
 
 
 @dataclass(frozen=True)
@@ -90,87 +65,89 @@ class Layout:
             cells *= key.size
         return cells
 
-    def squared(self, index: int) -> int:
-        """Return L2², exactly, of need `index`."""
+    def squared(self, index: int) -> Fraction:
+        """Return the L2² of need `index`, exactly: noise of scale σ on it costs ρ = L2² / 2σ².
+
+        For choices it is what stands in that place: of scores that a unit moves by d in each of L0 groups,
+        L0 d²; of k groups by counts that a unit only raises, by d, k d² / 4.
+        """
         need = self.needs[index]
-        rows = 1 if need.kind == "units" else self.rows
-        return self.groups * (rows * need.peak) ** 2
+        row = self._row(need)
+        if need.way is Way.TREE and need.tree is not None:
+            return Fraction(need.tree.squared(self.groups) * row**2)
+        if need.way is Way.TOP:
+            return Fraction(need.most * row**2, 4)
+        return Fraction(self.groups * row**2)
+
+    def absolute(self, index: int) -> int:
+        """Return the L1 of need `index`, exactly: noise of scale b on it costs ε = L1 / b.
+
+        For choices of a best score, moved either way, twice the sum of what a unit moves it by.
+        """
+        need = self.needs[index]
+        row = self._row(need)
+        if need.way is Way.TREE and need.tree is not None:
+            return need.tree.absolute(self.groups) * row
+        if need.way is Way.TOP:
+            return need.most * row
+        return (2 if need.way is Way.RANK else 1) * self.groups * row
+
+    def moves(self, index: int) -> int:
+        """Return by how much a unit moves one score that need `index` is chosen by."""
+        return self._row(self.needs[index])
+
+    def _row(self, need: Need) -> int:
+        """Return how far one unit can move the figure of one group: its rows times a row's largest summand."""
+        return (1 if need.kind == "units" else self.rows) * (
+            need.score if need.way is Way.RANK else need.peak
+        )
+
+    def leaves(self, need: Need) -> tuple[int, ...]:
+        """Return the places of a tree's key values in the order of their values, unknown ones last."""
+        key = self.keys[need.axis]
+        known = range(len(key.codes or ()))
+        ordered = sorted(known, key=lambda place: key.values[place], reverse=need.is_down)  # type: ignore[arg-type,return-value]
+        return (*ordered, *([key.size - 1] if key.has_unknown else []))
+
+    def series(self, need: Need) -> list[list[int]]:
+        """Return the cells of each running series of a tree, in its order; cells count with the last key fastest."""
+        after = math.prod(key.size for key in self.keys[need.axis + 1 :])
+        size = self.keys[need.axis].size
+        ordered = self.leaves(need)
+        starts = (
+            block * size * after + rest
+            for block in range(self.cells // (size * after))
+            for rest in range(after)
+        )
+        return [[start + place * after for place in ordered] for start in starts]
 
 
-class _Builder:
-    """Collects needs, sharing equal ones, and how much of the loss each deserves."""
+def layout(plan: Plan, table: Table, *, is_pure: bool = False) -> Layout:
+    """Return what `plan` measures on `table`; raise QueryRejected where it may not.
 
-    def __init__(self, columns: Columns) -> None:
-        self.columns = columns
-        self.needs: list[Need] = []
-        self.weights: list[int] = []
-
-    def need(self, need: Need, weight: int) -> int:
-        """Return the index of `need`, whose weight is the largest anybody asked for."""
-        if need not in self.needs:
-            self.needs.append(need)
-            self.weights.append(0)
-        index = self.needs.index(need)
-        self.weights[index] = max(self.weights[index], weight)
-        return index
-
-    def use(self, aggregate: Aggregate) -> Use:
-        """Return the figures that `aggregate` needs."""
-        arg = aggregate.arg
-        if aggregate.fn == "units":
-            chosen = None if aggregate.filter is None else _only(aggregate.filter, Expr("num", value="1"))
-            return Use(self.need(Need("units", chosen), 1))
-        if aggregate.fn == "count":
-            return Use(self.count(arg, aggregate.filter, 1))
-        if arg is None:
-            raise invalid_plan()
-        typed = Checker(self.columns, "SELECT").number(arg)
-        value = arg if aggregate.filter is None else _only(aggregate.filter, arg)
-        if aggregate.fn == "sum":
-            return Use(self.need(_sum(value, typed, is_centred=False), 1))
-        count = self.count(arg, aggregate.filter, 1)
-        return Use(self.need(_sum(value, typed, is_centred=True), 2), count)
-
-    def count(self, arg: Expr | None, only: Expr | None, weight: int) -> int:
-        """Return the count of rows, or of those where `arg` is known; one count serves whoever needs it."""
-        is_known = arg is None or not Checker(self.columns, "SELECT").check(arg).is_nullable
-        if is_known and only is None:
-            return self.need(Need("rows"), weight)
-        counted = Expr("num", value="1") if arg is None or is_known else arg
-        return self.need(Need("count", counted if only is None else _only(only, counted)), weight)
-
-
-def _only(condition: Expr, value: Expr) -> Expr:
-    """Return `value` where `condition` holds and unknown elsewhere."""
-    return Expr("case", (condition, value, Expr("null")))
-
-
-def _sum(expr: Expr, typed: Typed, *, is_centred: bool) -> Need:
-    """Return the summand of `expr` on its grid, centred at the middle of its range for a mean."""
-    require_bounds(typed)
-    lower, upper = typed.bounds or (Fraction(0), Fraction(0))
-    step = typed.step or grid(upper - lower)
-    low, high = (lower / step).__floor__(), (upper / step).__ceil__()
-    return Need("sum", expr, low, high, (low + high) // 2 if is_centred else 0, step)
-
-
-def layout(plan: Plan, table: Table) -> Layout:
-    """Return what `plan` measures on `table`; raise QueryRejected where it may not."""
+    `is_pure` says that it is to be paid in pure ε, for which other trees and choices are best.
+    """
     check_plan(plan, table)
     keys = keys_of(plan, table)
-    builder = _Builder(columns_of(plan.source, table))
-    uses = tuple(builder.use(aggregate) for aggregate in plan.aggregates)
-    unit, held = unit_of(plan, table), extent(plan.source, table)
     is_open = any(key.codes is None for key in keys)
-    selector = None
-    if is_open:
-        selector = builder.need(Need("rows" if unit is None else "units"), 1)
-    groups = _groups(keys, held.groups, is_open=is_open)
-    rows = held.rows
+    unit, held = unit_of(plan, table), extent(plan.source, table)
+    groups, rows = _groups(keys, held.groups, is_open=is_open), held.rows
     if has_one_row_a_group(plan.source, plan.keys):
         rows = 1
     if held.held is not None:  # a unit with few rows at all reaches neither bound
         groups, rows = min(groups, held.held), min(rows, held.held)
+    top = None if is_open else _top(plan, keys, groups, is_pure=is_pure)
+    cells = 0 if is_open else math.prod(key.size for key in keys)
+    builder = Builder(columns_of(plan.source, table), _candidates(plan, cells, is_open=is_open))
+    if top is None:
+        trees = [_tree(aggregate, keys, groups, is_pure=is_pure) for aggregate in plan.aggregates]
+        uses = tuple(builder.use(each, tree) for each, tree in zip(plan.aggregates, trees, strict=True))
+    else:
+        uses = (Use(builder.need(_choice(builder, plan.aggregates[0], top), EVEN)),)
+        groups = cells  # a choice costs the same however many groups a unit is in, so none is left out
+    selector = None
+    if is_open:
+        selector = builder.need(Need("rows" if unit is None else "units"), EVEN)
     needs = tuple(builder.needs)
     if unit is None:
         shape = Shape.DIRECT
@@ -181,6 +158,60 @@ def layout(plan: Plan, table: Table) -> Layout:
     result = Layout(keys, shape, groups, rows, needs, tuple(builder.weights), uses, selector)
     _check_overflow(result, held)
     return result
+
+
+def _candidates(plan: Plan, cells: int, *, is_open: bool) -> int:
+    """Return from how many values an order statistic may be chosen, so that all its draws are affordable."""
+    if is_open or not any(aggregate.fn in RANKED for aggregate in plan.aggregates):
+        return OPEN_CANDIDATES
+    if cells * LEAST_CANDIDATES > MAX_DRAWS:
+        raise QueryRejected(
+            "too_many_cells",
+            "GROUP BY",
+            f"Quantiles, MIN and MAX are answered in at most {MAX_DRAWS // LEAST_CANDIDATES} groups.",
+            "Group by fewer columns, or by ones with shorter code lists.",
+        )
+    return min(CANDIDATES, MAX_DRAWS // cells)
+
+
+def _tree(aggregate: Aggregate, keys: tuple[Key, ...], groups: int, *, is_pure: bool) -> Tree | None:
+    """Return the tree of a running count, from public sizes."""
+    if aggregate.fn != "running":
+        return None
+    size = keys[axis_of(aggregate)[0]].size
+    return best_tree(size, min(groups, size), is_pure=is_pure)
+
+
+def _top(plan: Plan, keys: tuple[Key, ...], groups: int, *, is_pure: bool) -> int | None:
+    """Return k where a plan asks for the names of the k largest groups and nothing else, and choosing is better.
+
+    Choosing k at ρ takes Gumbel noise of deviation .64 √k R / √2ρ, counting Gaussian noise of √L0 R / √2ρ;
+    choosing k at ε takes exponential noise of deviation k R / ε, counting Laplace noise of √2 L0 R / ε.
+    """
+    limit, order = plan.limit, plan.order
+    is_names = bool(keys) and {output.expr.op for output in plan.outputs} == {"key"}
+    if (
+        limit is None
+        or not is_names
+        or plan.having is not None
+        or len(order) != 1
+        or len(plan.aggregates) != 1
+    ):
+        return None
+    if (
+        not order[0].descending
+        or order[0].expr.op != "agg"
+        or plan.aggregates[0].fn not in ("count", "units")
+    ):
+        return None
+    is_better = limit < math.sqrt(2) * groups if is_pure else 0.41 * limit < groups
+    return limit if is_better and limit < math.prod(key.size for key in keys) else None
+
+
+def _choice(builder: Builder, aggregate: Aggregate, most: int) -> Need:
+    """Return the need of a choice of the `most` largest groups."""
+    need = units_need(aggregate) if aggregate.fn == "units" else builder.counted(aggregate)
+    return replace(need, way=Way.TOP, most=most)
 
 
 def _groups(keys: tuple[Key, ...], most: int, *, is_open: bool) -> int:
@@ -194,7 +225,9 @@ def _groups(keys: tuple[Key, ...], most: int, *, is_open: bool) -> int:
 def _check_overflow(result: Layout, held: Extent) -> None:
     """Refuse sums that could leave 62 bits, from public numbers alone."""
     for need in result.needs:
-        if held.units * result.groups * result.rows * max(1, need.peak) >= OVERFLOW:
+        groups = 1 if need.way is Way.TOP else result.groups
+        size = max(1, need.peak, need.per_rank)
+        if held.units * groups * result.rows * size >= OVERFLOW:
             raise QueryRejected(
                 "overflow",
                 "SELECT",

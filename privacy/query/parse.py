@@ -16,14 +16,13 @@ from privacy.query.arrange import arranged
 from privacy.query.check import check_plan
 from privacy.query.names import identifier
 from privacy.query.normal import normal
+from privacy.query.parse_aggregate import AGGREGATE_NODES, aggregate_of, running_of
 from privacy.query.parse_expr import Translator
 from privacy.query.parse_inner import group_node
 from privacy.query.parse_source import Sources, checked
 from privacy.query.parse_text import tree
 from privacy.query.plan import Aggregate, Expr, Order, Output, Plan
 from privacy.schema import Table
-
-AGGREGATE_NODES = (exp.Count, exp.Sum, exp.Avg, exp.Filter, exp.CountIf)
 
 
 @dataclass
@@ -134,7 +133,12 @@ class _Post:
     def _leaf(self, node: exp.Expression, clause: str) -> Expr | None:
         """Return a key, an aggregate or a named output for `node`; None lets the translator go on."""
         if isinstance(node, AGGREGATE_NODES):
-            return self.parts.aggregate(self._aggregate(node, clause))
+            return self.parts.aggregate(aggregate_of(node, clause, self.parts.rows, self.parts.table.unit))
+        if isinstance(node, exp.Window):
+            keys = len(self.parts.keys)
+            return self.parts.aggregate(
+                running_of(node, self.parts.rows, self.parts.table.unit, self._grouping, keys)
+            )
         if isinstance(node, exp.Column):
             named = self._named(node, clause)
             if named is not None:
@@ -156,9 +160,13 @@ class _Post:
             raise refuse.ungrouped_column(node.name, clause)
         return key
 
+    def _grouping(self, node: exp.Expression) -> Expr | None:
+        """Return the grouping expression that a part of OVER spells out."""
+        return self.expr(node, "OVER")
+
     def _named(self, node: exp.Column, clause: str) -> Expr | None:
         """Return the output that HAVING or ORDER BY calls by its alias."""
-        if clause == "SELECT" or node.args.get("table"):
+        if clause in ("SELECT", "OVER") or node.args.get("table"):
             return None
         name = identifier(node.this)
         return next((out.expr for out in self.parts.outputs if out.name.lower() == name.lower()), None)
@@ -186,7 +194,7 @@ class _Post:
         if expr.op == "agg":
             fn = self.parts.aggregates[int(expr.value or 0)].fn
             inner = next(iter(item.find_all(exp.Column)), None)
-            is_plain = isinstance(item, (exp.Count, exp.Sum, exp.Avg)) and item.this is inner
+            is_plain = isinstance(item, AGGREGATE_NODES) and item.this is inner
             named = (
                 None if inner is None or not is_plain else self.parts.rows.names.find(inner, "SELECT").shown
             )
@@ -205,41 +213,3 @@ class _Post:
                 raise refuse.clause("ORDER BY")
             return Order(self.parts.outputs[position - 1].expr, bool(term.args.get("desc")))
         return Order(normal(self.expr(node, "ORDER BY")), bool(term.args.get("desc")))
-
-    def _aggregate(self, node: exp.Expression, clause: str) -> Aggregate:
-        """Return one aggregate call with its argument and its FILTER."""
-        rows = self.parts.rows
-        if isinstance(node, exp.Filter):
-            if not isinstance(node.this, AGGREGATE_NODES) or not isinstance(node.expression, exp.Where):
-                raise refuse.unknown_function("FILTER", clause)
-            inner = self._aggregate(node.this, clause)
-            only = normal(rows.condition(node.expression.this, "FILTER"))
-            return Aggregate(inner.fn, inner.arg, only)
-        if isinstance(node, exp.CountIf):
-            return Aggregate("count", None, normal(rows.condition(node.this, clause)))
-        arg = node.this
-        if isinstance(arg, exp.Distinct):
-            return self._distinct(node, arg, clause)
-        if isinstance(node, exp.Count):
-            if node.expressions:
-                raise refuse.unknown_function("COUNT of several columns", clause)
-            if arg is None or isinstance(arg, (exp.Star, exp.Literal)):
-                return Aggregate("count")
-            counted = normal(rows.expr(arg, clause))
-            return Aggregate("count", counted)
-        fn = "sum" if isinstance(node, exp.Sum) else "mean"
-        return Aggregate(fn, normal(rows.expr(arg, clause)))
-
-    def _distinct(self, node: exp.Expression, distinct: exp.Distinct, clause: str) -> Aggregate:
-        """Return COUNT(DISTINCT privacy unit), the only aggregate of distinct values."""
-        unit = self.parts.table.unit
-        args = distinct.expressions
-        is_unit = (
-            isinstance(node, exp.Count)
-            and len(args) == 1
-            and isinstance(args[0], exp.Column)
-            and self.parts.rows.names.is_unit(args[0])
-        )
-        if not is_unit:
-            raise refuse.count_distinct(unit.name, clause)
-        return Aggregate("count") if unit.column is None else Aggregate("units")

@@ -52,22 +52,14 @@ _HARMLESS = {  # arguments of allowed nodes that change nothing we compute
     "quoted",
     "is_string",
 }
-_ORDER_STATISTICS = (
-    exp.Min,
-    exp.Max,
-    exp.Median,
-    exp.Quantile,
-    exp.PercentileCont,
-    exp.PercentileDisc,
-    exp.Mode,
-)
-_SPREADS = (exp.Variance, exp.VariancePop, exp.Stddev, exp.StddevPop, exp.StddevSamp, exp.Corr)
+_ORDER_STATISTICS = (exp.Mode, exp.ApproxQuantile)
+_SPREADS = (exp.Corr, exp.CovarSamp, exp.CovarPop)
 _TO_NUMBER = {"INT", "BIGINT", "SMALLINT", "TINYINT", "DOUBLE", "FLOAT", "DECIMAL"}
 
 
 def _is_over_answer(node: exp.Expression) -> bool:
     """Say whether `node` is an aggregate call."""
-    return isinstance(node, (exp.AggFunc, exp.Filter, exp.CountIf))
+    return isinstance(node, (exp.AggFunc, exp.Filter, exp.CountIf, exp.WithinGroup))
 
 
 class Translator:

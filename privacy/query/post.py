@@ -1,44 +1,24 @@
 """What is computed from noisy figures alone: means, formulas, HAVING, ORDER BY, LIMIT, and their accuracy.
 
-Post-processing costs nothing. Each value carries its derivatives by the noisy integers it is made of, so one
-rule, the delta method, gives every ±: 1.96 √Σ(∂ᵢσᵢ)².
+Post-processing costs nothing. What an aggregate is made of, and its error, is in `estimates`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from fractions import Fraction
 
 from privacy.errors import EngineFault
 from privacy.query.answer import AnswerColumn, Cell
+from privacy.query.estimates import Estimate, Estimator, Group, combined
+from privacy.query.expr import SPREADS
 from privacy.query.layout import Layout
 from privacy.query.plan import Expr, Output, Plan
 from privacy.query.price import Pricing
 from privacy.schema import decimal_text
 
-Z95 = 1.959963984540054
 FORMULA_SCALE = 10**6
 MEAN_FINER = 1_000  # a mean is shown a thousand times finer than its values' grid
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A noisy value, its derivative by each noisy integer, and a public bound on its error where one is known."""
-
-    value: Fraction | None
-    slopes: dict[int, float] = field(default_factory=dict)
-    widest: Fraction | None = None
-    is_vague: bool = False  # the count beneath is within its own noise of zero
-
-
-@dataclass(frozen=True)
-class Group:
-    """One group of the answer: its key values, and the noisy integer of each need."""
-
-    keys: tuple[Cell, ...]
-    figures: tuple[int, ...]
 
 
 class Post:
@@ -48,6 +28,7 @@ class Post:
         self.plan = plan
         self.facts = facts
         self.pricing = pricing
+        self.estimator = Estimator(plan, facts, pricing)
 
     def columns(self) -> tuple[AnswerColumn, ...]:
         """Return the answer's columns with their public scales."""
@@ -56,7 +37,9 @@ class Post:
                 price.name,
                 price.kind,
                 None if price.kind == "key" else self._scale(output),
-                None if price.plus_minus_95 is None else decimal_text(price.plus_minus_95),
+                None
+                if price.plus_minus_95 is None or price.kind == "running"
+                else decimal_text(price.plus_minus_95),
             )
             for output, price in zip(self.plan.outputs, self.pricing.outputs, strict=True)
         )
@@ -67,7 +50,10 @@ class Post:
             return FORMULA_SCALE
         position = int(output.expr.value or 0)
         step = self.facts.needs[self.facts.uses[position].total].step
-        return step.denominator * (MEAN_FINER if self.plan.aggregates[position].fn == "mean" else 1)
+        fn = self.plan.aggregates[position].fn
+        if fn.startswith("variance"):
+            return step.denominator**2 * MEAN_FINER
+        return step.denominator * (MEAN_FINER if fn == "mean" or fn in SPREADS else 1)
 
     def rows(self, groups: Sequence[Group]) -> tuple[list[tuple[Cell, ...]], list[tuple[str | None, ...]]]:
         """Return the rows to show and their ±, after HAVING, ORDER BY and LIMIT."""
@@ -112,45 +98,17 @@ class Post:
         if estimate.value is None:
             return None, None
         cell = round(estimate.value * column.scale)
-        return cell, column.plus_minus or self._plus_minus(estimate)
-
-    def _plus_minus(self, estimate: Estimate) -> str:
-        """Return ± at 95 % by the delta method, at most the widest error there can be."""
-        variance = sum((slope * self.pricing.measures[i].scale) ** 2 for i, slope in estimate.slopes.items())
-        width = Z95 * math.sqrt(variance)
-        if estimate.widest is not None and (estimate.is_vague or width > estimate.widest):
-            width = float(estimate.widest)
-        return f"{width:.6g}"
+        return cell, self.estimator.plus_minus(estimate, column.plus_minus)
 
     def estimate(self, expr: Expr, group: Group) -> Estimate:
         """Return the value of a number formula in one group; a division by zero is unknown."""
         if expr.op == "agg":
-            return self._aggregate(int(expr.value or 0), group)
+            return self.estimator.of(int(expr.value or 0), group)
         if expr.op == "num":
             return Estimate(Fraction(expr.value or "0"))
         parts = [self.estimate(arg, group) for arg in expr.args]
         known = [part.value for part in parts if part.value is not None]
         return _arithmetic(expr.op, known, parts) if len(known) == len(parts) else Estimate(None)
-
-    def _aggregate(self, position: int, group: Group) -> Estimate:
-        """Return one aggregate from its noisy integers."""
-        use = self.facts.uses[position]
-        need, total = self.facts.needs[use.total], group.figures[use.total]
-        if use.count is None:
-            return Estimate(total * need.step, {use.total: float(need.step)})
-        noisy = group.figures[use.count]
-        count = max(1, noisy)
-        low, high = Fraction(need.low - need.centre), Fraction(need.high - need.centre)
-        inside = min(max(Fraction(total, count), low), high)
-        return Estimate(
-            (inside + need.centre) * need.step,
-            {
-                use.total: float(need.step / count),
-                use.count: float(-inside * need.step / count),
-            },
-            widest=(need.high - need.low) * need.step,
-            is_vague=noisy <= 2 * Z95 * self.pricing.measures[use.count].scale,
-        )
 
     def truth(self, expr: Expr, group: Group) -> bool | None:
         """Return whether a condition over the answer holds; None where it is unknown, as in SQL."""
@@ -192,24 +150,15 @@ class Post:
 def _arithmetic(op: str, known: Sequence[Fraction], parts: Sequence[Estimate]) -> Estimate:
     """Return one arithmetic step and its derivatives; a division by zero is unknown."""
     if op == "neg":
-        return _combined(-known[0], parts, (-1.0,))
+        return combined(-known[0], parts, (-1.0,))
     left, right = known
     if op == "div":
         if right == 0:
             return Estimate(None)
-        return _combined(left / right, parts, (float(1 / right), float(-left / right**2)))
+        return combined(left / right, parts, (float(1 / right), float(-left / right**2)))
     if op == "mul":
-        return _combined(left * right, parts, (float(right), float(left)))
+        return combined(left * right, parts, (float(right), float(left)))
     if op not in ("add", "sub"):
         raise EngineFault("A plan holds an operation that cannot be computed.")
     sign = 1 if op == "add" else -1
-    return _combined(left + sign * right, parts, (1.0, float(sign)))
-
-
-def _combined(value: Fraction, parts: Sequence[Estimate], weights: Sequence[float]) -> Estimate:
-    """Return `value` with the chain rule applied to what it was made of."""
-    slopes: dict[int, float] = {}
-    for part, weight in zip(parts, weights, strict=True):
-        for index, slope in part.slopes.items():
-            slopes[index] = slopes.get(index, 0.0) + weight * slope
-    return Estimate(value, slopes)
+    return combined(left + sign * right, parts, (1.0, float(sign)))

@@ -1,8 +1,8 @@
 """What a plan costs and how accurate its answer will be, from public inputs alone.
 
-The engine measures with exactly these scales. Noise is the discrete Gaussian of Canonne, Kamath and Steinke
-(2020): a vector with sensitivity L2 and scale σ costs ρ = L2² / 2σ². Unknown group names are chosen by a
-threshold T on a noisy count of units; T − 1 is what δ is charged for.
+A plan is paid in ρ, or in pure ε; see `measures` for the noise of each and `outputs` for what it does to the
+answer's columns. Unknown group names are chosen by a threshold T on a noisy count of units; T − 1 is what δ is
+charged for.
 """
 
 from __future__ import annotations
@@ -15,64 +15,19 @@ from typing import Any
 
 from privacy.errors import QueryRejected
 from privacy.loss import DELTA_UNIT, RHO_UNIT, Loss
-from privacy.query.layout import OVERFLOW, Layout, Need, Use, layout
+from privacy.query.layout import Layout, layout
+from privacy.query.measures import Measure, measure_of
+from privacy.query.needs import Way
+from privacy.query.outputs import OutputPrice, expected_error, output_price
 from privacy.query.plan import Plan
-from privacy.query.scales import accuracy, threshold
 from privacy.query.scope import extent, work
-from privacy.schema import Table, decimal_text
+from privacy.schema import Table
+
+__all__ = ["Measure", "OutputPrice", "Pricing", "best", "expected_error", "price"]
 
 MAX_RHO = 1_000 * RHO_UNIT
 MAX_OPEN_KEYS = 2_000_000
 DEFAULT_TICK = Decimal("0.25")
-_MARGIN = 1 + 1e-12  # scales are rounded up by more than any rounding of doubles
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One noisy vector: its L2 sensitivity in grid steps, its ρ, its noise scale, ± at 95 % in its own unit."""
-
-    name: str
-    mechanism: str
-    sensitivity: float
-    rho: int
-    scale: float
-    plus_minus_95: Decimal | None
-    note: str = ""
-    threshold: int | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the measure as JSON values."""
-        return {
-            "name": self.name,
-            "mechanism": self.mechanism,
-            "sensitivity": self.sensitivity,
-            "rho": self.rho,
-            "scale": self.scale,
-            "plus_minus_95": None if self.plus_minus_95 is None else decimal_text(self.plus_minus_95),
-            "note": self.note,
-            "threshold": self.threshold,
-        }
-
-
-@dataclass(frozen=True)
-class OutputPrice:
-    """What is known beforehand about one column of the answer; a mean's error depends on how many it covers.
-
-    For a mean, `sum_scale` and `half_range` are in the mean's own unit and `count_scale` is in rows.
-    """
-
-    name: str
-    kind: str
-    plus_minus_95: Decimal | None
-    note: str = ""
-    sum_scale: float = 0.0
-    count_scale: float = 0.0
-    half_range: float = 0.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return name, kind, ± and note as JSON values."""
-        plus_minus = None if self.plus_minus_95 is None else decimal_text(self.plus_minus_95)
-        return {"name": self.name, "kind": self.kind, "plus_minus_95": plus_minus, "note": self.note}
 
 
 @dataclass(frozen=True)
@@ -100,34 +55,89 @@ def price(
     plan: Plan,
     table: Table,
     *,
-    rho: int,
+    rho: int = 0,
     delta: int = 0,
+    pure: int = 0,
     tick: Decimal = DEFAULT_TICK,
     declared_rows: int | None = None,
 ) -> Pricing:
-    """Return what `plan` costs when the caller pays at most `rho` and `delta`, in ledger units.
+    """Return what `plan` costs when the caller pays `rho` or else `pure`, and at most `delta`, in ledger units.
 
-    All of ρ is used; δ is used only where group names are unknown. Raises QueryRejected.
+    All of ρ or of pure ε is used; δ is used only where group names are unknown. Raises QueryRejected.
     """
-    facts = layout(plan, table)
-    _check_offer(rho, delta, facts)
-    shares = _split(rho, facts.weights)
+    facts = layout(plan, table, is_pure=pure != 0)
+    _check_offer(rho, delta, pure, facts)
+    shares = _split(pure or rho, facts.weights)
+    losses = [Loss(0, 0, share) if pure else Loss(share, 0) for share in shares]
     used_delta = delta if facts.has_unknown_keys else 0
-    measures = tuple(_measure(facts, index, share, used_delta) for index, share in enumerate(shares))
-    outputs = tuple(_output(plan, facts, measures, index) for index in range(len(plan.outputs)))
-    deadline = _deadline(plan, facts, table, tick, declared_rows)
-    return Pricing(Loss(sum(shares), used_delta), measures, outputs, deadline, facts.cells)
+    measures = tuple(measure_of(facts, index, share, used_delta) for index, share in enumerate(losses))
+    outputs = tuple(output_price(plan, facts, measures, index) for index in range(len(plan.outputs)))
+    deadline = _deadline(plan, facts, measures, table, tick, declared_rows)
+    total = sum(losses, Loss(0, used_delta))
+    return Pricing(total, measures, outputs, deadline, facts.cells)
 
 
-def _check_offer(rho: int, delta: int, facts: Layout) -> None:
+def best(
+    plan: Plan,
+    table: Table,
+    *,
+    rho: int = 0,
+    delta: int = 0,
+    pure: int = 0,
+    tick: Decimal = DEFAULT_TICK,
+    declared_rows: int | None = None,
+) -> Pricing:
+    """Return the pricing that errs less of those that are offered: in ρ (with δ), or in pure ε.
+
+    An offer of 0 is none. Of equals, and where pure ε cannot pay, ρ is taken. The loss says which it is. Raises
+    the refusal of ρ where neither can pay.
+    """
+    options = {"tick": tick, "declared_rows": declared_rows}
+    if not pure:
+        return price(plan, table, rho=rho, delta=delta, **options)  # type: ignore[arg-type]
+    if not rho:
+        return price(plan, table, pure=pure, **options)  # type: ignore[arg-type]
+    try:
+        in_pure = price(plan, table, pure=pure, **options)  # type: ignore[arg-type]
+    except QueryRejected:
+        return price(plan, table, rho=rho, delta=delta, **options)  # type: ignore[arg-type]
+    try:
+        in_rho = price(plan, table, rho=rho, delta=delta, **options)  # type: ignore[arg-type]
+    except QueryRejected:
+        return in_pure
+    return in_rho if _spread(in_rho) <= _spread(in_pure) else in_pure
+
+
+def _spread(pricing: Pricing) -> float:
+    """Return the mean logarithm of a pricing's noise: of two ways to pay for one plan, the smaller errs less."""
+    return math.fsum(math.log(measure.error) for measure in pricing.measures) / len(pricing.measures)
+
+
+def _check_offer(rho: int, delta: int, pure: int, facts: Layout) -> None:
     """Refuse an offer that no noise could be drawn for."""
-    if not isinstance(rho, int) or isinstance(rho, bool) or rho <= 0:
+    for offered in (rho, pure):
+        if not isinstance(offered, int) or isinstance(offered, bool) or offered < 0:
+            raise QueryRejected(
+                "rho_not_positive", "ρ", "The offered loss must be above 0.", "Offer a larger ε."
+            )
+    if rho == pure == 0:
         raise QueryRejected("rho_not_positive", "ρ", "The offered loss must be above 0.", "Offer a larger ε.")
-    if rho > MAX_RHO:
+    if rho and pure:
+        raise QueryRejected(
+            "two_currencies", "ε", "An answer is paid in ρ or in pure ε, not in both.", "Offer one of them."
+        )
+    if max(rho, pure) > MAX_RHO:
         raise QueryRejected("rho_too_large", "ρ", "So large a loss protects nobody.", "Offer a smaller ε.")
     if not isinstance(delta, int) or isinstance(delta, bool) or not 0 <= delta < DELTA_UNIT:
         raise QueryRejected(
             "delta_invalid", "δ", "δ must be at least 0 and below 1.", "Offer a δ such as 1e-7."
+        )
+    if facts.has_unknown_keys and pure:
+        raise QueryRejected(
+            "pure_unknown_keys",
+            "GROUP BY",
+            "Group names that are not public cannot be shown under pure ε.",
+            "Pay in ρ and δ, or group by a column with a code list.",
         )
     if facts.has_unknown_keys and delta == 0:
         raise QueryRejected(
@@ -138,11 +148,11 @@ def _check_offer(rho: int, delta: int, facts: Layout) -> None:
         )
 
 
-def _split(rho: int, weights: tuple[int, ...]) -> tuple[int, ...]:
-    """Return whole shares of `rho` by weight; what does not divide goes to the first."""
+def _split(offer: int, weights: tuple[int, ...]) -> tuple[int, ...]:
+    """Return whole shares of `offer` by weight; what does not divide goes to the first."""
     total = sum(weights)
-    shares = [rho * weight // total for weight in weights]
-    shares[0] += rho - sum(shares)
+    shares = [offer * weight // total for weight in weights]
+    shares[0] += offer - sum(shares)
     if min(shares) == 0:
         raise QueryRejected(
             "rho_too_small", "ρ", "The offered loss is too small to split.", "Offer a larger ε."
@@ -150,77 +160,14 @@ def _split(rho: int, weights: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(shares)
 
 
-def _measure(facts: Layout, index: int, rho: int, delta: int) -> Measure:
-    """Return the noise of one need at its share of the loss."""
-    need = facts.needs[index]
-    squared = facts.squared(index)
-    scale = math.sqrt(squared * RHO_UNIT / (2 * rho)) * _MARGIN
-    if scale * 64 >= OVERFLOW:
-        raise QueryRejected(
-            "rho_too_small", "ρ", "The offered loss would drown every figure in noise.", "Offer a larger ε."
-        )
-    is_selector = index == facts.selector
-    width = Decimal(accuracy(scale)) * Decimal(need.step.numerator) / Decimal(need.step.denominator)
-    names = {"rows": "rows", "count": "known values", "units": "privacy units", "sum": "sum"}
-    return Measure(
-        name=names[need.kind],
-        mechanism="discrete Gaussian with threshold" if is_selector else "discrete Gaussian",
-        sensitivity=math.nextafter(math.sqrt(squared), math.inf),
-        rho=rho,
-        scale=scale,
-        plus_minus_95=width,
-        note="also chooses which group names are shown" if is_selector else "",
-        threshold=threshold(scale, facts.groups, delta) if is_selector else None,
-    )
-
-
-def _output(plan: Plan, facts: Layout, measures: tuple[Measure, ...], index: int) -> OutputPrice:
-    """Return what is known beforehand about one column of the answer."""
-    output = plan.outputs[index]
-    if output.expr.op == "key":
-        return OutputPrice(output.name, "key", None)
-    if output.expr.op != "agg":
-        return OutputPrice(output.name, "formula", None, "The error depends on the figures it is made of.")
-    position = int(output.expr.value or 0)
-    use, fn = facts.uses[position], plan.aggregates[position].fn
-    if fn != "mean":
-        kind = {"count": "count", "units": "units", "sum": "sum"}[fn]
-        return OutputPrice(output.name, kind, measures[use.total].plus_minus_95)
-    return _mean_price(output.name, facts.needs[use.total], use, measures)
-
-
-def _mean_price(name: str, need: Need, use: Use, measures: tuple[Measure, ...]) -> OutputPrice:
-    """Return the parts of a mean's error."""
-    step = float(need.step)
-    return OutputPrice(
-        name,
-        "mean",
-        None,
-        "The error falls as the number of values grows.",
-        sum_scale=measures[use.total].scale * step,
-        count_scale=measures[use.count or 0].scale,
-        half_range=need.peak * step,
-    )
-
-
-def expected_error(pricing: Pricing, n: int) -> dict[str, Decimal | None]:
-    """Return ± at 95 % per column for groups of `n` values, a number that the asker supposes.
-
-    A mean is S/N around the middle of its range, so by the delta method its variance is at most
-    (σ_S² + h² σ_N²) / n² with h half the range; no mean errs by more than its range. Clamping is not included.
-    """
-    errors: dict[str, Decimal | None] = {}
-    for output in pricing.outputs:
-        if output.kind != "mean":
-            errors[output.name] = output.plus_minus_95
-            continue
-        spread = math.hypot(output.sum_scale, output.half_range * output.count_scale)
-        worst = min(1.96 * spread / max(n, 1), 2 * output.half_range)
-        errors[output.name] = Decimal(f"{worst:.6g}")
-    return errors
-
-
-def _deadline(plan: Plan, facts: Layout, table: Table, tick: Decimal, declared_rows: int | None) -> Decimal:
+def _deadline(
+    plan: Plan,
+    facts: Layout,
+    measures: tuple[Measure, ...],
+    table: Table,
+    tick: Decimal,
+    declared_rows: int | None,
+) -> Decimal:
     """Return the seconds after which the answer is published, whatever the rows hold; a multiple of `tick`.
 
     Several times what the work takes on two cores: an over-run burns the loss.
@@ -241,8 +188,28 @@ def _deadline(plan: Plan, facts: Layout, table: Table, tick: Decimal, declared_r
                 "Group by a column with a code list.",
             )
     seconds = Fraction(3, 10) + Fraction(rows, 10**6) * (1 + Fraction(len(facts.needs), 4))
-    seconds += Fraction(cells * len(facts.needs), 10_000)
+    seconds += Fraction(rows * sum(need.way is Way.RANK for need in facts.needs), 10**6)
+    seconds += Fraction(_draws(facts, measures, cells), 10_000)
     ticks = (Decimal(seconds.numerator) / Decimal(seconds.denominator) / tick).to_integral_value(
         ROUND_CEILING
     )
     return ticks * tick
+
+
+def _draws(facts: Layout, measures: tuple[Measure, ...], cells: int) -> int:
+    """Return how many draws of noise an answer over `cells` groups takes at most, by public numbers.
+
+    Unknown groups are ranked in only where they are shown, for which each needs about as many units as the
+    threshold; twice as many are allowed for.
+    """
+    cut = next((measure.threshold for measure in measures if measure.threshold), None)
+    shown = cells if cut is None else 1 + 2 * cells // cut
+    draws = 0
+    for need in facts.needs:
+        if need.way is Way.RANK:
+            draws += shown * need.candidates
+        elif need.way is Way.TREE and need.tree is not None:
+            draws += cells // facts.keys[need.axis].size * need.tree.size
+        else:
+            draws += cells
+    return draws

@@ -13,6 +13,7 @@ from privacy.errors import QueryRejected
 from privacy.loss import RHO_UNIT
 from privacy.query.parse import parse
 from privacy.query.price import price
+from privacy.query.reference_figures import FIGURES
 from privacy.schema import Column, Kind, Table
 from privacy.unit import PrivacyUnit
 
@@ -97,49 +98,21 @@ class Refused:
     sql: str
     rho: int = RHO_UNIT // 100
     delta: int = 0
+    pure: int = 0
     is_vast: bool = False
 
     def refusal(self) -> QueryRejected | None:
         """Return the refusal that the example meets, or None where it is answered after all."""
         table = VAST if self.is_vast else EXAMPLE
         try:
-            price(parse(self.sql, table), table, rho=self.rho, delta=self.delta)
+            price(parse(self.sql, table), table, rho=self.rho, delta=self.delta, pure=self.pure)
         except QueryRejected as refusal:
             return refusal
         return None
 
 
 SUPPORTED = (
-    Supported("COUNT(*)", "rows", "SELECT COUNT(*) FROM visits"),
-    Supported("COUNT(column)", "rows where the column is known", "SELECT COUNT(cost) FROM visits"),
-    Supported("COUNT(DISTINCT unit)", "privacy units", "SELECT COUNT(DISTINCT patient) FROM visits"),
-    Supported("SUM(expression)", "a sum of bounded values", "SELECT SUM(cost / 1000) FROM visits"),
-    Supported("AVG(expression)", "a mean of bounded values", "SELECT AVG(age) FROM visits"),
-    Supported("COUNT_IF(condition)", "rows that meet it", "SELECT COUNT_IF(age >= 65) FROM visits"),
-    Supported(
-        "FILTER (WHERE …)", "any of these over some rows", "SELECT AVG(age) FILTER (WHERE died) FROM visits"
-    ),
-    Supported(
-        "WHERE", "choose rows", "SELECT COUNT(*) FROM visits WHERE sex = 'male' AND age BETWEEN 40 AND 60"
-    ),
-    Supported(
-        "GROUP BY codes",
-        "every declared code is shown",
-        "SELECT sex, died, COUNT(*) FROM visits GROUP BY 1, 2",
-    ),
-    Supported(
-        "GROUP BY bins",
-        "whole numbers between public bounds, by their steps",
-        "SELECT FLOOR(age / 10) * 10 AS decade, COUNT(*) FROM visits GROUP BY decade",
-    ),
-    Supported(
-        "GROUP BY CASE",
-        "literal results",
-        "SELECT CASE WHEN age < 18 THEN 'child' ELSE 'adult' END AS who, COUNT(*) FROM visits GROUP BY 1",
-    ),
-    Supported(
-        "GROUP BY conditions", "true, false and unknown", "SELECT age >= 65, COUNT(*) FROM visits GROUP BY 1"
-    ),
+    *(Supported(*each) for each in FIGURES),
     Supported(
         "GROUP BY days, months, quarters, years",
         "of a date with declared bounds",
@@ -261,8 +234,9 @@ REFUSED = (
     Refused("unknown_table", "SELECT COUNT(*) FROM people"),
     Refused("unknown_column", "SELECT SUM(salary) FROM visits"),
     Refused("unknown_function", "SELECT SUM(EXP(age)) FROM visits"),
-    Refused("order_statistic", "SELECT MAX(age) FROM visits"),
-    Refused("spread", "SELECT VARIANCE(age) FROM visits"),
+    Refused("order_statistic", "SELECT MODE(age) FROM visits"),
+    Refused("spread", "SELECT CORR(age, cost) FROM visits"),
+    Refused("bad_quantile", "SELECT QUANTILE_CONT(age, 1.5) FROM visits"),
     Refused("aggregate_in_rows", "SELECT COUNT(*) FROM visits WHERE COUNT(*) > 3"),
     Refused("select_star", "SELECT * FROM visits"),
     Refused("no_aggregate", "SELECT sex FROM visits GROUP BY sex"),
@@ -293,6 +267,17 @@ REFUSED = (
         "SELECT diagnosis, COUNT(*) FROM visits GROUP BY diagnosis",
         delta=10**11,
         is_vast=True,
+    ),
+    Refused(
+        "running_unknown_keys",
+        "SELECT diagnosis, SUM(COUNT(*)) OVER (ORDER BY diagnosis) FROM visits GROUP BY diagnosis",
+    ),
+    Refused("two_currencies", "SELECT COUNT(*) FROM visits", pure=RHO_UNIT // 10),
+    Refused(
+        "pure_unknown_keys",
+        "SELECT diagnosis, COUNT(*) FROM visits GROUP BY diagnosis",
+        rho=0,
+        pure=RHO_UNIT // 10,
     ),
     Refused("rho_not_positive", "SELECT COUNT(*) FROM visits", rho=0),
     Refused("rho_too_small", "SELECT COUNT(*), SUM(age) FROM visits", rho=1),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from privacy.errors import QueryRejected
 
-MEASURES = "COUNT, COUNT(DISTINCT unit), SUM and AVG"
+MEASURES = "COUNT, COUNT(DISTINCT unit), SUM, AVG, STDDEV and MEDIAN"
 
 
 def syntax(message: str) -> QueryRejected:
@@ -126,7 +126,10 @@ def offset() -> QueryRejected:
 def window() -> QueryRejected:
     """Refuse window functions and QUALIFY."""
     return QueryRejected(
-        "window", "OVER", "Window functions show figures of single rows.", f"Use {MEASURES} with GROUP BY."
+        "window",
+        "OVER",
+        "The one window that is answered is a running count over all grouping columns.",
+        "Write SUM(COUNT(*)) OVER (PARTITION BY a ORDER BY b) with GROUP BY a, b.",
     )
 
 
@@ -173,22 +176,22 @@ def unknown_function(name: str, where: str) -> QueryRejected:
 
 
 def min_max(name: str, where: str) -> QueryRejected:
-    """Refuse exact order statistics."""
+    """Refuse the order statistics that have no private form."""
     return QueryRejected(
         "order_statistic",
         where,
-        f"{name} is the value of one row.",
-        "Count rows above and below a threshold with CASE or FILTER.",
+        f"{name} is not answered.",
+        "Use QUANTILE_CONT(x, 0.5); for the commonest value, GROUP BY it and ORDER BY COUNT(*) DESC LIMIT 1.",
     )
 
 
 def spread(name: str, where: str) -> QueryRejected:
-    """Refuse variance and its kin."""
+    """Refuse spreads of two columns."""
     return QueryRejected(
         "spread",
         where,
-        f"{name} is not supported yet.",
-        "Ask for AVG(x) and AVG(x * x): variance follows from them.",
+        f"{name} is not supported.",
+        "Ask for AVG(x), AVG(y) and AVG(x * y), and VARIANCE of each: it follows from them.",
     )
 
 

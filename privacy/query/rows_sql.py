@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from privacy.errors import EngineFault
 from privacy.query.expr import Expr
-from privacy.query.layout import Need
+from privacy.query.needs import Need
 from privacy.schema import Column, Kind, Table, day_of
 
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "eq": "=", "lt": "<", "le": "<="}
@@ -179,17 +179,30 @@ class RowSql:
         return write[expr.op]()
 
     def need(self, need: Need) -> str | None:
-        """Return one row's exact integer for `need`, or None where the row itself is what is counted."""
+        """Return one row's exact integer for `need`, or None where the row itself is what is counted.
+
+        A value that is not known counts 0, and has no bin.
+        """
         if need.expr is None:
             return None
-        if need.kind != "sum":
+        if need.kind not in ("sum", "square", "bins"):
             return f"CASE WHEN {self.expr(need.expr)} IS NOT NULL THEN 1 ELSE 0 END"
-        column = self.declared(need.expr)
+        place = self._place(need, need.expr)
+        if need.kind == "bins":
+            return f"({place} - {need.low})"
+        centred = f"({place} - {need.centre})"
+        if need.kind == "square":
+            return f"coalesce({centred} * {centred} - {need.shift}, 0)"
+        return f"coalesce({centred}, 0)"
+
+    def _place(self, need: Need, expr: Expr) -> str:
+        """Return a row's value as a BIGINT on the need's grid and within its bounds, NULL where unknown."""
+        column = self.declared(expr)
         short = None if column is None else integer_sql(column)
         if short is not None and need.step == 1:
-            return f"coalesce({short} - {need.centre}, 0)"
-        value = self.expr(need.expr)
+            return short
+        value = self.expr(expr)
         low, high = double_sql(Fraction(need.low)), double_sql(Fraction(need.high))
         scaled = f"({value}) / {double_sql(need.step)}" if need.step != 1 else f"({value})"
         clamped = f"least(greatest({scaled}, {low}), {high})"
-        return f"coalesce(CASE WHEN isfinite({value}) THEN CAST(round({clamped}) AS BIGINT) - {need.centre} END, 0)"
+        return f"(CASE WHEN isfinite({value}) THEN CAST(round({clamped}) AS BIGINT) END)"

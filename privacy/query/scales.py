@@ -57,3 +57,41 @@ def threshold(scale: float, groups: int, delta: int) -> int:
             "Offer a δ of 1e-10 or more.",
         )
     return 4 + math.ceil(upper_quantile(0.97 * share) * scale)
+
+
+def laplace_accuracy(scale: float, alpha: float = 1 - CONFIDENCE) -> int:
+    """Return the least whole a with P[|Z| ≥ a] ≤ α for a discrete Laplace Z of that scale.
+
+    P[|Z| ≥ a] = 2 e^(−a/b) / (1 + e^(−1/b)) for a ≥ 1.
+    """
+    return max(1, math.ceil(scale * (math.log(2 / alpha) - math.log1p(math.exp(-1 / scale)))))
+
+
+def rank_reach(scale: float, per_rank: int, candidates: int, room: float | None) -> float:
+    """Return how many places a ranked answer may be off at 95 %, for choices of that noise scale.
+
+    A candidate whose score is g less is chosen e^(g/s) times less often, and scores fall by `per_rank` for each
+    place. Where candidates lie as close as the noise reaches, the error is double-exponential: s ln 20 / per_rank.
+    Where fewer than `room` places lie on one side, empty candidates beyond them weigh in, and only the bound that
+    holds for any rows is left: s (ln 20 + ln candidates) / per_rank (McSherry and Talwar 2007).
+    """
+    places = scale / per_rank
+    if room is not None and room / places > math.log(100 * candidates):
+        return places * math.log(20)
+    return places * (math.log(20) + math.log(candidates))
+
+
+def extreme_rank(scale: float, candidates: int) -> int:
+    """Return t such that the t-th value from an end is chosen, and hardly ever an empty candidate beyond the end.
+
+    All of `candidates` together, t places off, are then chosen at most once in twenty times.
+    """
+    return math.ceil(scale * math.log(20 * candidates)) + 1
+
+
+def extreme_reach(scale: float, candidates: int) -> float:
+    """Return the place from an end below which the answer to MIN or MAX lies at 95 %, whatever the rows are.
+
+    Near the ends values are few and empty candidates many, so only the bound for any rows is safe: twice t.
+    """
+    return extreme_rank(scale, candidates) + scale * math.log(20 * candidates)

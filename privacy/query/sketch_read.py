@@ -168,7 +168,9 @@ def _figure(item: exp.Expression) -> Figure:
     if isinstance(node, exp.Window):
         return Figure("running", name=name)
     if isinstance(node, (exp.Quantile, exp.PercentileCont)):
-        return Figure("quantile", _column(node.this), str(node.args["quantile"].name), name)
+        return Figure(
+            "quantile", _column(node.this), str((node.args.get("quantile") or node.expression).name), name
+        )
     fn = _SIMPLE.get(type(node))
     if fn is None:
         raise BeyondForm("The form has no field for one of the figures.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from privacy.query.check_aggregate import axis_of
 from privacy.query.expr import Aggregate, Expr
 from privacy.query.plan import Plan, columns_touched
 from privacy.query.relation import Join, Relation, Scan, lies, made_of
@@ -72,17 +73,34 @@ def column_words(relation: Relation, name: str, plan: Plan) -> str:
     return f"({aggregate_words(made, plan, place.source)} of one unit)"
 
 
+def _along(aggregate: Aggregate, plan: Plan) -> str:
+    """Return what a running count runs along."""
+    if aggregate.fn != "running":
+        return ""
+    place, is_down = axis_of(aggregate)
+    return f"{phrase(Expr('key', value=str(place)), plan)}{', downwards' if is_down else ''}"
+
+
 def aggregate_words(aggregate: Aggregate, plan: Plan, relation: Relation | None = None) -> str:
     """Return one aggregate in plain words; `relation`, by default the plan's source, holds its columns."""
     arg = "" if aggregate.arg is None else phrase(aggregate.arg, plan, relation)
+    known = f"the number of rows where {arg} is known" if arg else "the number of rows"
     words = {
-        "count": f"the number of rows where {arg} is known" if arg else "the number of rows",
+        "count": known,
         "units": "the number of privacy units",
         "sum": f"the sum of {arg}",
         "mean": f"the mean of {arg}",
-        "min": f"the least {arg}",
-        "max": f"the largest {arg}",
+        "variance": f"the variance of {arg}",
+        "variance_pop": f"the variance of {arg}, divided by the number of values",
+        "stddev": f"the standard deviation of {arg}",
+        "stddev_pop": f"the standard deviation of {arg}, divided by the number of values",
+        "quantile": f"the value that a share of {aggregate.param} of {arg} lies below",
+        "min": f"the least {arg}" if relation else f"a value near the least {arg}, not the least itself",
+        "max": f"the largest {arg}"
+        if relation
+        else f"a value near the largest {arg}, not the largest itself",
         "distinct": f"the number of different {arg}",
+        "running": f"{known} so far, along {_along(aggregate, plan)}",
     }[aggregate.fn]
     return (
         words

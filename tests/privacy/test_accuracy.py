@@ -88,7 +88,11 @@ class Audit:
         ready = Bench(table).prepared("SELECT a, b, COUNT(*) AS n FROM t GROUP BY a, b", rho=self.rho)
         scale = ready.pricing.measures[0].scale * noise_factor
         drawn = noise.gaussian_vector(sensitivity=1.0, scale=scale, reserved=Loss(900 * RHO_UNIT, 0))
-        rows = replace(ready, vectors={0: drawn}).run(path, noise.fresh_salt()).rows
+        rows = (
+            replace(ready, mechanisms=replace(ready.mechanisms, vectors={0: drawn}))
+            .run(path, noise.fresh_salt())
+            .rows
+        )
         return [(int(str(row[2])), present[int(str(row[0])) * self.side + int(str(row[1]))]) for row in rows]
 
 

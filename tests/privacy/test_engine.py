@@ -54,15 +54,32 @@ class Silence:
         return ""
 
 
+class Best:
+    """A choice without noise: the best scores, the first of equals."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+
+    def release(self, scores: list[int]) -> list[int]:
+        """Return the places of the best scores."""
+        return sorted(range(len(scores)), key=lambda place: -scores[place])[: self.most]
+
+    def certificate(self) -> str:
+        """Return nothing."""
+        return ""
+
+
 def answer(bench: Bench, sql: str, path: str) -> Answer:
     """Return what the engine would answer if its noise were always 0."""
     ready = bench.prepared(sql, delta=10**17)
-    silent = replace(ready, vectors=dict.fromkeys(ready.vectors, Silence()))  # type: ignore[arg-type]
-    if ready.selector is not None:
-        chooser = Silence()
-        chooser.threshold = 30  # type: ignore[attr-defined]
-        silent = replace(silent, selector=chooser)  # type: ignore[arg-type]
-    return silent.run(path, 5)
+    drawn = ready.mechanisms
+    quiet = replace(
+        drawn,
+        vectors=dict.fromkeys(drawn.vectors, Silence()),  # type: ignore[arg-type]
+        choices={index: Best(choice.most) for index, choice in drawn.choices.items()},  # type: ignore[misc]
+        selector=None if drawn.selector is None else Silence(),  # type: ignore[arg-type]
+    )
+    return replace(ready, mechanisms=quiet).run(path, 5)
 
 
 def test_figures_are_what_sql_says(tmp_path: Path) -> None:
@@ -402,7 +419,7 @@ def test_a_run_is_prepared_from_json_and_within_its_loss() -> None:
     ready = prepare(spec_of("SELECT g, AVG(x) AS m FROM t GROUP BY g"))
     assert ready.pricing.loss.rho == 10**10
     assert ready.memory_mb == 712
-    assert sum(vector.rho for vector in ready.vectors.values()) <= 0.01
+    assert sum(vector.rho for vector in ready.mechanisms.vectors.values()) <= 0.01
 
 
 def test_a_specification_that_is_not_whole_is_refused() -> None:

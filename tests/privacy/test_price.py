@@ -29,7 +29,8 @@ def test_the_shares_add_up_to_what_was_offered(entry: object, rho: int) -> None:
     pricing = price(plan_of(entry.sql), EXAMPLE, rho=rho, delta=10**12)  # type: ignore[attr-defined]
     assert pricing.loss.rho == sum(measure.rho for measure in pricing.measures) == rho
     for measure in pricing.measures:
-        assert measure.sensitivity**2 / (2 * measure.scale**2) <= measure.rho / RHO_UNIT
+        if not measure.is_choice:  # what a choice costs is tested against its library
+            assert measure.sensitivity**2 / (2 * measure.scale**2) <= measure.rho / RHO_UNIT
 
 
 def test_a_group_by_of_any_width_is_one_charge() -> None:
