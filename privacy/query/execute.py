@@ -58,21 +58,21 @@ class Prepared:
         `paths` gives each table's file by the table's name; one path alone is the main table's. A cell is the
         number of a public group, or the private group's name. Raises EngineFault.
         """
-        rows = _query(self.compiled, self._files(paths), salt, self.memory_mb, self.threads)
+        rows = self.asked(self.compiled, paths, salt)
         return {row[0]: tuple(int(value) for value in row[1:]) for row in rows}
 
-    def _files(self, paths: Paths) -> dict[str, str]:
-        """Return the checked path of each table that is read."""
+    def asked(self, query: Compiled, paths: Paths, salt: int) -> list[tuple[Any, ...]]:
+        """Return the rows of one of this plan's queries over the files at `paths`. PRIVATE."""
         given = paths if isinstance(paths, Mapping) else {self.table.name: paths}
-        return {name: str(_file(path)) for name, path in given.items() if name in self.compiled.tables}
+        files = {name: str(_file(path)) for name, path in given.items() if name in query.tables}
+        return _query(query, files, salt, self.memory_mb, self.threads)
 
     def bins(self, paths: Paths, salt: int) -> Bins:
         """Return every histogram, by need, cell and bin. PRIVATE, like `exact`, and over the same rows."""
-        files = self._files(paths)
         found: dict[int, dict[int | str, dict[int, int]]] = {}
         for index, query in self.histograms.items():
             own = found.setdefault(index, {})
-            for cell, place, count in _query(query, files, salt, self.memory_mb, self.threads):
+            for cell, place, count in self.asked(query, paths, salt):
                 own.setdefault(cell, {})[int(place)] = int(count)
         return found
 

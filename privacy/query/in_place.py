@@ -17,7 +17,7 @@ from privacy.engines.translate import Dialect, Place, translate
 from privacy.errors import EngineFault
 from privacy.query import execute
 from privacy.query.answer import Answer
-from privacy.query.compile import compile_plan
+from privacy.query.compile import Compiled, compile_histograms, compile_plan
 from privacy.query.execute import Exact, Paths, Prepared
 from privacy.query.layout import layout
 from privacy.query.plan import Plan
@@ -42,9 +42,13 @@ class PreparedInPlace(Prepared):
 
     def exact(self, paths: Paths, salt: int) -> Exact:
         """Return the exact integers by cell, from the database; `paths` names nothing. PRIVATE, as for files."""
-        sql = self.compiled.text({name: name for name in self.places}, salt)
-        rows = self._rows(translate(sql, self.places, self.dialect))
+        rows = self.asked(self.compiled, paths, salt)
         return {row[0]: tuple(held(value) for value in row[1:]) for row in rows}
+
+    def asked(self, query: Compiled, paths: Paths, salt: int) -> list[tuple[Any, ...]]:
+        """Return the rows of one of this plan's queries, from the database. PRIVATE, as for files."""
+        sql = query.text({name: name for name in self.places}, salt)
+        return self._rows(translate(sql, self.places, self.dialect))
 
     def _rows(self, sql: str) -> list[tuple[Any, ...]]:
         try:
@@ -81,7 +85,8 @@ def prepare(spec: Mapping[str, Any]) -> PreparedInPlace:
         raise ConnectionFault("relation_changed")
     places = {prepared.table.name: Place(relation, prepared.table, found.types)}
     made = PreparedInPlace(**vars(prepared), address=address, places=places, dialect=dialect, seconds=seconds)
-    translate(made.compiled.text({name: name for name in places}, 0), places, dialect)
+    for query in (made.compiled, *made.histograms.values()):
+        translate(query.text({name: name for name in places}, 0), places, dialect)
     return made
 
 
@@ -90,5 +95,6 @@ def require_possible(plan: Plan, table: Table, engine: str) -> None:
     types = {column.name: "text" for column in table.columns}
     if table.unit.column is not None:
         types.setdefault(table.unit.column, "text")
-    text = compile_plan(plan, table, layout(plan, table)).text({table.name: table.name}, 0)
-    translate(text, {table.name: Place(Relation("s", "t"), table, types)}, _DIALECTS[engine]())
+    facts, place = layout(plan, table), Place(Relation("s", "t"), table, types)
+    for query in (compile_plan(plan, table, facts), *compile_histograms(plan, table, facts).values()):
+        translate(query.text({table.name: table.name}, 0), {table.name: place}, _DIALECTS[engine]())
