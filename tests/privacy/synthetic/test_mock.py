@@ -118,3 +118,23 @@ def test_a_mock_conforms_to_its_own_schema(draw, tmp_path):
     report = json.loads(ready.run(str(csv), str(tmp_path / "out.parquet"), str(tmp_path)))
     assert report["rows"] == 500
     assert all(column["unusable"] == column["outside"] == 0 for column in report["columns"])
+
+
+def test_days_fill_their_declared_bounds(draw):
+    day = {"name": "day", "kind": "date", "lower": "1989-06-12", "upper": "1989-06-14"}
+    parquet, _ = draw(columns=[day])
+    found = {str(row[0]) for row in rows(parquet, "day")}
+    assert found == {"None", "1989-06-12", "1989-06-13", "1989-06-14"}
+
+
+def test_a_further_table_names_its_units_as_the_main_one_does(tmp_path):
+    numbered = {"name": "id", "kind": "integer", "lower": "100", "upper": "999"}
+    files = tmp_path / "mock.parquet", tmp_path / "mock.csv"
+
+    def units(**unit):
+        wanted = spec([numbered | {"lower": "0"}], unit="id", rows=3) | unit
+        mock.prepare(wanted).run(*map(str, files))
+        return [row[0] for row in rows(files[0], "id")]
+
+    assert units(unit=numbered) == [101, 102, 103]
+    assert units() == [1, 2, 3]  # the fault: by its own bounds no unit would meet the main table's

@@ -267,3 +267,38 @@ def test_an_uploaded_mock_is_offered_as_csv_without_what_publication_made(make, 
     target = tmp_path / "mock.csv"
     assert export.prepare({"memory_mb": 100}).run(str(out), str(target)) == b"{}"
     assert target.read_text() == "age,sex,id\n30,f,u1\n"
+
+
+SEEN = {"name": "seen", "kind": "date", "lower": "1989-06-12", "upper": "1994-12-31"}
+LOOKUP = {"is_public": True, "key": "code"}
+
+
+def test_days_outside_their_bounds_are_counted_and_kept(make):
+    report, out = make(b"seen\n1989-06-11\n1989-06-12\n1995-01-01\nsoon\n", [SEEN])
+    assert count(report, "seen") == {"missing": 0, "unusable": 1, "outside": 2}
+    assert sorted(str(row[0]) for row in rows(out)) == ["1989-06-11", "1989-06-12", "1995-01-01", "None"]
+
+
+def looked_up(tmp_path, data):
+    path, out = tmp_path / "in", tmp_path / "out.parquet"
+    path.write_bytes(data)
+    columns = [{"name": "code", "kind": "integer"}, {"name": "word", "kind": "text"}]
+    unit = {"column": None, "max_groups": 1, "max_rows": 1}
+    table = {"name": "words", "columns": columns, "unit": unit, "max_units": 9, **LOOKUP}
+    spec = {"format": "csv", "table": table, "memory_mb": 300, "threads": 2}
+    return json.loads(conform.prepare(spec).run(str(path), str(out), str(tmp_path))), out
+
+
+def test_a_public_table_is_kept_in_the_order_of_its_key(tmp_path):
+    report, out = looked_up(tmp_path, b"code,word\n10,c\n9,b\n1,a\n")
+    assert report["rows"] == 3
+    found = duckdb.sql(f"SELECT code, word FROM read_parquet('{out}') ORDER BY _row").fetchall()
+    assert found == [(1, "a"), (9, "b"), (10, "c")]
+
+
+def test_two_spellings_of_one_key_are_one_key_and_the_fault_of_not_looking_is_seen(tmp_path, monkeypatch):
+    twice = b"code,word\n1,a\n01,b\n1.0,c\n2,d\n"
+    report, _ = looked_up(tmp_path, twice)
+    assert report == {"refused": "key_repeated", "key": "code", "key_repeated": 1, "examples": ["1"]}
+    monkeypatch.setattr(conform.Conform, "_require_key", lambda *args: None)
+    assert "refused" not in looked_up(tmp_path, twice)[0]
