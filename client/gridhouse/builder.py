@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gridhouse.terms import Column, Condition, Figure, Key, condition_sql, quoted, wrong
 
@@ -107,10 +107,16 @@ class Ask:
         return figure.sql
 
     def query(
-        self, *, epsilon: float | str | Decimal, title: str = "", grant: Grant | str | None = None
+        self,
+        *,
+        epsilon: float | str | Decimal,
+        title: str = "",
+        grant: Grant | str | None = None,
+        accounting: str = "zcdp",
     ) -> Query:
         """Return it as a query at that ε; nothing is sent yet. Name the grant that pays if several could."""
-        return self.dataset.sql(self.sql(), epsilon=epsilon, title=title, grant=grant)
+        options: dict[str, Any] = {"title": title, "grant": grant, "accounting": accounting}
+        return self.dataset.sql(self.sql(), epsilon=epsilon, **options)
 
     def estimate(
         self,
@@ -120,12 +126,14 @@ class Ask:
         figure: str = "",
         rows: int | None = None,
         grant: Grant | str | None = None,
+        accounting: str = "zcdp",
     ) -> Estimate:
         """Return cost and accuracy at an ε, or at the least ε that keeps `figure` within ± `error`.
 
         `rows` is how many rows you suppose a group has; the errors of means depend on it. Nothing is stored.
         """
-        query = self.query(epsilon="1" if epsilon is None else epsilon, grant=grant)
+        offered = "1" if epsilon is None else epsilon
+        query = self.query(epsilon=offered, grant=grant, accounting=accounting)
         return query.estimate(epsilon=epsilon, error=error, figure=figure, rows=rows)
 
     def submit(
@@ -137,6 +145,7 @@ class Ask:
         rows: int | None = None,
         title: str = "",
         grant: Grant | str | None = None,
+        accounting: str = "zcdp",
     ) -> Query:
         """Submit it at an ε, or at the least ε that keeps `figure` within ± `error`."""
         if error is not None:
@@ -144,7 +153,7 @@ class Ask:
             epsilon = found.epsilon
         if epsilon is None:
             raise wrong("Give either an ε or the error that you need.")
-        return self.query(epsilon=epsilon, title=title, grant=grant).submit()
+        return self.query(epsilon=epsilon, title=title, grant=grant, accounting=accounting).submit()
 
 
 def _as(sql: str, name: str) -> str:

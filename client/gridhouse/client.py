@@ -76,10 +76,21 @@ class Client:
         """Yield the access grants that you may see."""
         return (Grant(self._session, row) for row in self._session.pages("grants/"))
 
-    def sql(self, grant: Grant | str, sql: str, *, epsilon: float | str | Decimal, title: str = "") -> Query:
-        """Return a question under a grant; nothing is sent yet."""
+    def sql(
+        self,
+        grant: Grant | str,
+        sql: str,
+        *,
+        epsilon: float | str | Decimal,
+        title: str = "",
+        accounting: str = "zcdp",
+    ) -> Query:
+        """Return a question under a grant; nothing is sent yet.
+
+        It is paid in ρ ("zcdp"), in pure ε ("pure"), or in the more exact of those that the grant can pay ("auto").
+        """
         key = grant if isinstance(grant, str) else grant.id
-        return Query(self._session, grant=key, sql=sql, epsilon=epsilon, title=title)
+        return Query(self._session, grant=key, sql=sql, epsilon=epsilon, title=title, accounting=accounting)
 
     def requests(
         self, *, status: str = "", project: str = "", dataset: str = "", search: str = ""

@@ -93,13 +93,19 @@ class Dataset:
         return [Grant(self._session, row) for row in rows]
 
     def sql(
-        self, sql: str, *, epsilon: float | str | Decimal, title: str = "", grant: Grant | str | None = None
+        self,
+        sql: str,
+        *,
+        epsilon: float | str | Decimal,
+        title: str = "",
+        grant: Grant | str | None = None,
+        accounting: str = "zcdp",
     ) -> Query:
         """Return a question about it; name the grant that pays if more than one could."""
         if grant is None:
             grant = self._only_grant()
         key = grant if isinstance(grant, str) else grant.id
-        return Query(self._session, grant=key, sql=sql, epsilon=epsilon, title=title)
+        return Query(self._session, grant=key, sql=sql, epsilon=epsilon, title=title, accounting=accounting)
 
     @property
     def table(self) -> str:
@@ -226,10 +232,18 @@ class OwnedDataset(Dataset):
         attested: bool,
         dataset_epsilon: float | str | Decimal | None = None,
         population_epsilon: float | str | Decimal | None = None,
+        dataset_pure_epsilon: float | str | Decimal | None = None,
+        population_pure_epsilon: float | str | Decimal | None = None,
     ) -> Json:
         """Publish, attesting that no bound or code was read off the data; the first time sets the caps."""
         body: Json = {"attested": attested}
-        for name, value in (("dataset_epsilon", dataset_epsilon), ("population_epsilon", population_epsilon)):
+        caps = {
+            "dataset_epsilon": dataset_epsilon,
+            "population_epsilon": population_epsilon,
+            "dataset_pure_epsilon": dataset_pure_epsilon,
+            "population_pure_epsilon": population_pure_epsilon,
+        }
+        for name, value in caps.items():
             if value is not None:
                 body[name] = epsilon_text(value)
         published: Json = self._session.post(f"datasets/{self.slug}/publish/", body)

@@ -35,21 +35,34 @@ class Grant:
         *,
         epsilon: float | str | Decimal,
         person_epsilon: float | str | Decimal | None = None,
+        pure_epsilon: float | str | Decimal | None = None,
+        person_pure_epsilon: float | str | Decimal | None = None,
         valid_days: int = 365,
     ) -> Grant:
-        """Give it a budget, for all its members together and at most `person_epsilon` for each."""
+        """Give it a budget, for all its members together and at most `person_epsilon` for each.
+
+        `pure_epsilon` stands beside it, for answers with Laplace noise that are paid as pure ε.
+        """
         body: dict[str, Any] = {"epsilon": epsilon_text(epsilon), "valid_days": valid_days}
-        if person_epsilon is not None:
-            body["person_epsilon"] = epsilon_text(person_epsilon)
+        others = {
+            "person_epsilon": person_epsilon,
+            "pure_epsilon": pure_epsilon,
+            "person_pure_epsilon": person_pure_epsilon,
+        }
+        body |= {name: epsilon_text(value) for name, value in others.items() if value is not None}
         return Grant(self._session, self._session.post(f"grants/{self.id}/allocate/", body))
 
     def revoke(self, reason: str) -> Grant:
         """End it; the members read the reason."""
         return Grant(self._session, self._session.post(f"grants/{self.id}/revoke/", {"reason": reason}))
 
-    def sql(self, sql: str, *, epsilon: float | str | Decimal, title: str = "") -> Query:
-        """Return a question under this grant."""
-        return Query(self._session, grant=self.id, sql=sql, epsilon=epsilon, title=title)
+    def sql(
+        self, sql: str, *, epsilon: float | str | Decimal, title: str = "", accounting: str = "zcdp"
+    ) -> Query:
+        """Return a question under this grant, paid in ρ ("zcdp"), pure ε ("pure") or the more exact ("auto")."""
+        return Query(
+            self._session, grant=self.id, sql=sql, epsilon=epsilon, title=title, accounting=accounting
+        )
 
 
 class Project:

@@ -28,12 +28,14 @@ class Query:
         sql: str,
         epsilon: float | str | Decimal,
         title: str = "",
+        accounting: str = "zcdp",
         id: str = "",
     ) -> None:
         self._session = session
         self.grant = grant
         self.sql = sql
         self.epsilon = epsilon_text(epsilon)
+        self.accounting = accounting
         self.title = title or " ".join(sql.split())[:160] or "Untitled"
         self.id = id
         self._is_written = bool(id)
@@ -41,8 +43,9 @@ class Query:
     @classmethod
     def of(cls, session: Session, data: Json) -> Query:
         """Return the query that a request of the node's list is about; lists carry no text."""
-        sql, epsilon = str(data.get("sql", "")), str(data.get("epsilon", ""))
-        return cls(session, grant=data["grant"], sql=sql, epsilon=epsilon, title=data["title"], id=data["id"])
+        words = {name: str(data.get(name, "")) for name in ("sql", "epsilon")}
+        words["accounting"] = str(data.get("accounting", "zcdp"))
+        return cls(session, grant=data["grant"], title=data["title"], id=data["id"], **words)
 
     def __repr__(self) -> str:
         return f"<Query {self.id or 'not yet sent'}: {self.title}>"
@@ -60,7 +63,8 @@ class Query:
         It is priced at its own ε, at another `epsilon`, or at the least ε that keeps `figure`, or every figure,
         within ± `error` at 95 %. `rows` is how many rows you suppose a group has; means need it.
         """
-        body: Json = {"grant": self.grant, "sql": self.sql, "figure": figure, "rows": rows}
+        asked = {"grant": self.grant, "sql": self.sql, "accounting": self.accounting}
+        body: Json = {**asked, "figure": figure, "rows": rows}
         if error is not None:
             body["error"] = epsilon_text(error)
         if epsilon is not None or error is None:
@@ -73,11 +77,13 @@ class Query:
         sql: str | None = None,
         epsilon: float | str | Decimal | None = None,
         title: str | None = None,
+        accounting: str | None = None,
     ) -> Query:
         """Change what is written, also in answer to a reviewer; then submit it again."""
         self.sql = self.sql if sql is None else sql
         self.epsilon = self.epsilon if epsilon is None else epsilon_text(epsilon)
         self.title = self.title if title is None else title
+        self.accounting = self.accounting if accounting is None else accounting
         self._is_written = False
         return self
 
@@ -93,7 +99,12 @@ class Query:
         return self
 
     def _write(self) -> None:
-        body = {"title": self.title, "sql": self.sql, "epsilon": self.epsilon}
+        body = {
+            "title": self.title,
+            "sql": self.sql,
+            "epsilon": self.epsilon,
+            "accounting": self.accounting,
+        }
         if not self.id:
             self.id = str(self._session.post("requests/", {"grant": self.grant, **body})["id"])
         elif not self._is_written:

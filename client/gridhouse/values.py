@@ -29,14 +29,16 @@ class Status:
 class Estimate:
     """What a question would cost and how exact it would be; nothing was stored.
 
-    `rho` and `delta` are plain numbers; `loss` holds the ledger's integers. `measures` lists each figure of
-    the answer with its ± at 95 % (None where that depends on the size of the data), its ± in groups of as many
+    `rho`, `delta` and `pure` (a pure ε) are plain numbers; `accounting` says which of ρ and pure ε it is paid in;
+    `loss` holds the ledger's integers. `measures` lists each figure of the answer with its ± at 95 % (None where that depends on the size of the data), its ± in groups of as many
     rows as you supposed, and a note. `mechanisms` says how each is made private, `effects` what it would do to
     each budget, `verdict` what policy would answer: allow, refer or refuse.
     """
 
     rho: float
     delta: float
+    pure: float
+    accounting: str
     epsilon: Decimal
     fits: bool
     similar_left: int
@@ -62,15 +64,16 @@ class Estimate:
         return cls(
             rho=float(loss["rho"]),
             delta=float(loss["delta"]),
+            pure=float(loss["pure"]),
+            accounting=str(data["accounting"]),
             epsilon=Decimal(str(data["epsilon"])),
             loss=loss,
             **{name: data[name] for name in (*names, *lists)},
         )
 
     def __str__(self) -> str:
-        lines = [
-            f"cost ρ = {self.rho:.6f}, asked at ε = {self.epsilon}; {self.similar_left} such questions left"
-        ]
+        cost = f"pure ε = {self.pure:.6f}" if self.accounting == "pure" else f"ρ = {self.rho:.6f}"
+        lines = [f"cost {cost}, asked at ε = {self.epsilon}; {self.similar_left} such questions left"]
         for measure in self.measures:
             known = measure["plus_minus_95"] or measure["expected_95"]
             error = f"± {known}" if known else measure["note"]

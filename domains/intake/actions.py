@@ -173,13 +173,16 @@ def publish(
     attested: bool,
     by: User,
     dataset_epsilon: Decimal | None = None,
+    dataset_pure_epsilon: Decimal = accounts.NONE,
     population_epsilon: Decimal | None = None,
+    population_pure_epsilon: Decimal = accounts.NONE,
 ) -> None:
     """Publish a version whose file and mock are made; from here on it never changes.
 
     `attested` is the owner's word that bounds, codes and sizes come from public knowledge and not from the rows.
     The first version of a dataset opens its account with `dataset_epsilon`, and the population's account with
-    `population_epsilon` unless another dataset of the same people opened it.
+    `population_epsilon` unless another dataset of the same people opened it. Each may hold a pure ε beside it, which
+    answers with Laplace noise are paid in; without one, none are.
     """
     require(by, Permission.DATASET_PUBLISH, on=version)
     # Another transaction that declares or conforms waits for this row, or is seen here.
@@ -197,7 +200,8 @@ def publish(
     )
     if dataset.status == DatasetStatus.DRAFT:
         move(dataset, DatasetStatus.PUBLISHED)
-    _open_accounts(version, dataset_epsilon, population_epsilon, by=by)
+    population_caps = population_epsilon, population_pure_epsilon
+    _open_accounts(version, (dataset_epsilon, dataset_pure_epsilon), population_caps, by=by)
     place: dict[str, Any] = {"in_place": version.sha256} if version.is_in_place else {}
     record(
         Event.VERSION_PUBLISHED,
@@ -244,20 +248,24 @@ def _require_publishable(version: DatasetVersion, attested: bool) -> None:
             )
 
 
-def _open_accounts(
-    version: DatasetVersion, dataset_epsilon: Decimal | None, population_epsilon: Decimal | None, *, by: User
-) -> None:
+_Caps = tuple[Decimal | None, Decimal]  # ε and pure ε
+
+
+def _open_accounts(version: DatasetVersion, dataset_caps: _Caps, population_caps: _Caps, *, by: User) -> None:
     """Open the accounts that a first publication needs; on later ones ε is not asked, and changes nothing."""
     dataset = version.dataset
+    (dataset_epsilon, dataset_pure), (population_epsilon, population_pure) = dataset_caps, population_caps
     if books.population_balance(dataset.population) is None:
         if population_epsilon is None:
             raise InvalidInput(
                 "Give the ε that all datasets about these people share.", code="population_epsilon_missing"
             )
-        accounts.open_population(dataset.population, epsilon=population_epsilon, by=by)
+        accounts.open_population(
+            dataset.population, epsilon=population_epsilon, pure_epsilon=population_pure, by=by
+        )
     if books.dataset_balance(dataset) is None:
         if dataset_epsilon is None:
             raise InvalidInput(
                 "Give the ε that this dataset may spend in all.", code="dataset_epsilon_missing"
             )
-        accounts.open_dataset(dataset, epsilon=dataset_epsilon, by=by)
+        accounts.open_dataset(dataset, epsilon=dataset_epsilon, pure_epsilon=dataset_pure, by=by)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from typing import Any
 
 from domains.audit.events import Event
 from domains.audit.recorder import record
@@ -76,16 +77,9 @@ def open_grant(grant: AccessGrant, limit: Loss, person: Loss | None, *, epsilon:
 def _open(scope: Scope, limit: Loss, *, by: User | str, epsilon: str, **of: object) -> Account:
     caps = {f"{currency}_limit": amount for currency, amount in limit.to_dict().items()}
     account = Account.objects.create(scope=scope, **caps, **of)
-    record(
-        Event.ACCOUNT_OPENED,
-        by=by,
-        on=account,
-        scope=scope.value,
-        of=str(account.population_id or account.dataset_id or account.grant_id),
-        **limit.to_dict(),
-        epsilon=epsilon,
-        person=account.person_id,
-    )
+    details: dict[str, Any] = {"scope": scope.value, "epsilon": epsilon, "person": account.person_id}
+    details["of"] = str(account.population_id or account.dataset_id or account.grant_id)
+    record(Event.ACCOUNT_OPENED, by=by, on=account, **details | limit.to_dict())
     return account
 
 

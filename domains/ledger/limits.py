@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F
@@ -64,7 +65,7 @@ def propose_raise(
         proposed_by=by,
         **limit.to_dict(),
     )
-    details = {"account": row.pk, **limit.to_dict(), "epsilon": str(epsilon)}
+    details: dict[str, Any] = {"account": row.pk, **limit.to_dict(), "epsilon": str(epsilon)}
     record(Event.LIMIT_PROPOSED, by=by, on=proposal, **details)
     return proposal.pk
 
@@ -177,13 +178,7 @@ def _apply(row: Account, limit: Loss, *, reason: str, by: User, confirmed_by: Us
     caps = {f"{currency}_limit": n for currency, n in amounts.items()}
     if holds.update(**caps, limit_version=change.number) != 1:
         raise IllegalMove("This budget changed since you opened it. Look at it again before deciding.")
-    record(
-        Event.LIMIT_CHANGED,
-        by=by,
-        on=row,
-        number=change.number,
-        **{f"{currency}_before": amount for currency, amount in row.limit.to_dict().items()},
-        **limit.to_dict(),
-        reason=reason,
-        confirmed_by=confirmed_by.pk if confirmed_by else "",
-    )
+    details: dict[str, Any] = {"number": change.number, "reason": reason, **limit.to_dict()}
+    details |= {f"{currency}_before": amount for currency, amount in row.limit.to_dict().items()}
+    details["confirmed_by"] = confirmed_by.pk if confirmed_by else ""
+    record(Event.LIMIT_CHANGED, by=by, on=row, **details)

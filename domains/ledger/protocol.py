@@ -214,4 +214,5 @@ def _enter(charge: Charge, kind: EntryKind, accounts: list[str]) -> None:
 
 
 def _leaf(event: Event, charge: Charge, **details: Any) -> None:
-    record(event, by="system", on=charge, **charge.loss.to_dict(), **details)
+    details |= charge.loss.to_dict()
+    record(event, by="system", on=charge, **details)

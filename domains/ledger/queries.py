@@ -26,7 +26,7 @@ from domains.ledger.protocol import EXHAUSTED
 from domains.people.models import User
 from domains.people.permissions import TABLE, Permission, allows
 from domains.projects.models import AccessGrant
-from privacy.loss import CURRENCIES, Loss, total_epsilon
+from privacy.loss import CURRENCIES, PURE_UNIT, Loss, total_epsilon
 
 __all__ = ["EXHAUSTED", "Balance", "ChargeView", "Effect"]
 
@@ -78,9 +78,15 @@ class Balance:
         """Whether anything of it may be spent as pure ε; where not, nobody needs to read of it."""
         return self.limit.pure > 0
 
-    def in_zcdp(self, loss: Loss) -> float:
-        """Return the ε of the zCDP part of a loss alone."""
-        return _epsilon(Loss(loss.rho, loss.delta), self.delta)
+    @property
+    def pure_limit(self) -> float:
+        """The part of the limit that is pure ε."""
+        return self.limit.pure / PURE_UNIT
+
+    @property
+    def pure_used(self) -> float:
+        """The part of what is used that is pure ε."""
+        return self.used.pure / PURE_UNIT
 
 
 @dataclass(frozen=True)

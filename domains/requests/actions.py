@@ -21,35 +21,60 @@ from domains.people.permissions import Permission, require
 from domains.projects.models import AccessGrant
 from domains.projects.rights import require_usable
 from domains.requests import approval
+from domains.requests.accounting import parse_accounting
 from domains.requests.guards import lock
 from domains.requests.lifecycle import Status
 from domains.requests.models import AnalysisRequest, Comment, Revision
 from domains.requests.policy import Allow, Refuse
 from domains.requests.queries import reviewers_of, verdict_for
-from domains.requests.specification import Specification, current_version, digest, specify
+from domains.requests.specification import Specification, digest, specify_for, specify_revision
 from privacy.errors import QueryRejected
 
 MOST_SQL = 20_000  # characters
 
 
 @transaction.atomic(durable=True)
-def draft(grant: AccessGrant, *, title: str, sql: str, epsilon: str, by: User) -> AnalysisRequest:
+def draft(
+    grant: AccessGrant, *, title: str, sql: str, epsilon: str, accounting: str = "zcdp", by: User
+) -> AnalysisRequest:
     """Start a request under a grant; nothing is checked yet, so nothing that was typed is lost."""
     require(by, Permission.REQUEST_CREATE, on=grant)
     title, sql = _words(title, sql)
     analysis = AnalysisRequest.objects.create(
-        grant=grant, author=by, title=title, draft_sql=sql, draft_epsilon=str(epsilon).strip()[:20]
+        grant=grant,
+        author=by,
+        title=title,
+        draft_sql=sql,
+        draft_epsilon=str(epsilon).strip()[:20],
+        draft_accounting=parse_accounting(accounting),
     )
     record(Event.REQUEST_DRAFTED, by=by, on=analysis, grant=grant.pk)
     return analysis
 
 
 @transaction.atomic(durable=True)
-def edit(analysis: AnalysisRequest, *, title: str, sql: str, epsilon: str, by: User) -> None:
-    """Change what is written of a request that is not under review; a checked one becomes a draft again."""
+def edit(
+    analysis: AnalysisRequest,
+    *,
+    title: str,
+    sql: str,
+    epsilon: str,
+    accounting: str | None = None,
+    by: User,
+) -> None:
+    """Change what is written of a request that is not under review; a checked one becomes a draft again.
+
+    Without `accounting` it stays what it was.
+    """
     require(by, Permission.REQUEST_EDIT, on=analysis)
     title, sql = _words(title, sql)
-    changes = {"title": title, "draft_sql": sql, "draft_epsilon": str(epsilon).strip()[:20], "findings": []}
+    changes = {
+        "title": title,
+        "draft_sql": sql,
+        "draft_epsilon": str(epsilon).strip()[:20],
+        "draft_accounting": parse_accounting(accounting or analysis.draft_accounting),
+        "findings": [],
+    }
     if analysis.status == Status.READY:
         move(analysis, Status.DRAFT, **changes)
     elif analysis.status in {Status.DRAFT, Status.CHANGES_REQUESTED}:
@@ -82,11 +107,12 @@ def check(analysis: AnalysisRequest, *, by: User) -> list[dict[str, str]]:
         raise IllegalMove("Only a draft, or a request sent back for changes, can be checked.")
     lock(analysis)  # two clicks at once make one revision
     try:
-        specification = specify(
+        specification = specify_for(
             analysis.grant,
-            current_version(analysis.grant),
+            analysis.author,
             sql=analysis.draft_sql,
             epsilon=analysis.draft_epsilon,
+            accounting=analysis.draft_accounting,
         )
     except (QueryRejected, DomainError) as error:
         findings = [finding_of(error)]
@@ -118,8 +144,8 @@ def _new_revision(analysis: AnalysisRequest, specification: Specification, *, by
         version=specification.version,
         sql=specification.sql,
         epsilon=str(specification.epsilon),
-        rho=specification.loss.rho,
-        delta=specification.loss.delta,
+        accounting=specification.accounting,
+        **specification.loss.to_dict(),
         plan=specification.plan.to_dict(),
         plan_sha256=specification.plan.sha256(),
         pricing=specification.pricing.to_dict(),
@@ -178,8 +204,7 @@ def require_revision(analysis: AnalysisRequest, number: int) -> Revision:
 
 def respecify(revision: Revision) -> Specification:
     """Parse and price a revision afresh and raise IllegalMove if it is no longer what was recorded (DECISIONS 11)."""
-    analysis = revision.analysis
-    specification = specify(analysis.grant, revision.version, sql=revision.sql, epsilon=revision.epsilon)
+    specification = specify_revision(revision)
     if specification.sha256() != revision.sha256:
         raise IllegalMove(
             "What would run has changed since it was checked. Check the request again.", code="stale"

@@ -17,7 +17,7 @@ from domains.requests.models import AnalysisRequest, Revision
 from domains.requests.policy import Verdict
 from domains.requests.queries import verdict_for
 from domains.requests.releases import repeatable
-from domains.requests.specification import Specification, current_version, specify
+from domains.requests.specification import Specification, specify_for, specify_revision
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,14 @@ class Estimate:
     @property
     def similar_left(self) -> int:
         """How many questions of the same cost the tightest budget still holds, this one included."""
-        return min((effect.similar_left for effect in self.effects), default=0)
+        chain = [effect.balance for effect in self.effects]
+        return books.similar_left(chain, self.specification.loss) if chain else 0
 
 
-def estimate(grant: AccessGrant, *, sql: str, epsilon: str, by: User) -> Estimate:
+def estimate(grant: AccessGrant, *, sql: str, epsilon: str, accounting: str = "zcdp", by: User) -> Estimate:
     """Price a question for its author without storing it; raise QueryRejected or InvalidInput."""
     require(by, Permission.REQUEST_CREATE, on=grant)
-    specification = specify(grant, current_version(grant), sql=sql, epsilon=epsilon)
+    specification = specify_for(grant, by, sql=sql, epsilon=epsilon, accounting=accounting)
     return _of(grant, specification, by)
 
 
@@ -54,8 +55,7 @@ def estimate_revision(revision: Revision, *, by: User) -> Estimate:
     """Price a stored revision for those who may read its request; the decision page shows it."""
     analysis = revision.analysis
     require(by, Permission.REQUEST_READ, on=analysis)
-    specification = specify(analysis.grant, revision.version, sql=revision.sql, epsilon=revision.epsilon)
-    return _of(analysis.grant, specification, analysis.author)
+    return _of(analysis.grant, specify_revision(revision), analysis.author)
 
 
 def _of(grant: AccessGrant, specification: Specification, author: User) -> Estimate:

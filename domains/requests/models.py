@@ -15,7 +15,9 @@ from domains.jobs.models import Job
 from domains.people.models import User
 from domains.people.permissions import Role
 from domains.projects.models import AccessGrant, Vote
+from domains.requests.accounting import Accounting
 from domains.requests.lifecycle import RELEASE, REQUEST, ReleaseStatus, Status
+from privacy.loss import Loss
 
 
 class AnalysisRequest(Model, HasLifecycle):
@@ -35,6 +37,7 @@ class AnalysisRequest(Model, HasLifecycle):
     )  # policy's or a reviewer's, as shown to the scientist
     draft_sql = models.TextField(blank=True)
     draft_epsilon = models.CharField(max_length=20, blank=True)
+    draft_accounting = models.CharField(max_length=4, default="zcdp")  # zcdp, pure or auto
     findings = models.JSONField(default=list, blank=True)  # why the last check did not pass
     round = models.PositiveSmallIntegerField(
         default=1
@@ -58,6 +61,10 @@ class AnalysisRequest(Model, HasLifecycle):
         indexes = [models.Index(fields=["status", "submitted_at"], name="request_queue")]
         constraints = [
             models.CheckConstraint(condition=Q(status__in=Status.values), name="request_status"),
+            models.CheckConstraint(
+                condition=Q(draft_accounting__in=[kind.value for kind in Accounting]),
+                name="request_accounting",
+            ),
             models.CheckConstraint(
                 condition=Q(status__in=[Status.DRAFT, Status.WITHDRAWN]) | Q(revision__isnull=False),
                 name="request_beyond_draft_has_revision",
@@ -102,8 +109,10 @@ class Revision(AppendOnly):
     version = models.ForeignKey(DatasetVersion, on_delete=models.PROTECT, related_name="+")
     sql = models.TextField()
     epsilon = models.CharField(max_length=20)
+    accounting = models.CharField(max_length=4, default="zcdp")  # zcdp or pure: what auto came to
     rho = models.BigIntegerField()
     delta = models.BigIntegerField()
+    pure = models.BigIntegerField(default=0)
     plan = models.JSONField()
     plan_sha256 = models.CharField(max_length=64)
     pricing = models.JSONField()
@@ -112,10 +121,20 @@ class Revision(AppendOnly):
 
     class Meta:
         ordering = ["number"]
-        constraints = [models.UniqueConstraint(fields=["analysis", "number"], name="revision_number")]
+        constraints = [
+            models.UniqueConstraint(fields=["analysis", "number"], name="revision_number"),
+            models.CheckConstraint(
+                condition=Q(accounting="zcdp", pure=0) | Q(accounting="pure", pure__gt=0, rho=0),
+                name="revision_accounting",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"revision {self.number} of {self.analysis_id}"
+
+    @property
+    def loss(self) -> Loss:
+        return Loss(self.rho, self.delta, self.pure)
 
 
 class Review(AppendOnly):

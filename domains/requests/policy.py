@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from privacy.loss import Loss
+from privacy.loss import PURE_UNIT, RHO_UNIT, Loss, comparable_rho
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,13 @@ class Refuse(Verdict):
 def assess(loss: Loss, *, has_unknown_keys: bool, auto_rho_used: int, rules: Rules | None) -> Verdict:
     """Judge a priced request: deny overrides, and silence means that people decide.
 
-    `auto_rho_used` is what automation approved on this grant within the last 30 days, in ledger units.
+    The rules compare ρ; a pure ε counts as the ρ that it implies, ε²/2. `auto_rho_used` is what automation
+    approved on this grant within the last 30 days, counted alike, in ledger units.
     """
     if rules is None:
         return Refer((Finding("automation", "warn", "This dataset has no active policy, so people decide."),))
     findings = (
+        *_compared(loss),
         _separate(rules),
         _most(loss, rules),
         _unknown_keys(has_unknown_keys, rules),
@@ -77,6 +79,15 @@ def assess(loss: Loss, *, has_unknown_keys: bool, auto_rho_used: int, rules: Rul
     return Refer(findings) if "warn" in outcomes else Allow(findings)
 
 
+def _compared(loss: Loss) -> tuple[Finding, ...]:
+    """Say how a pure loss is compared, where there is one."""
+    if not loss.pure:
+        return ()
+    epsilon, rho = loss.pure / PURE_UNIT, comparable_rho(loss) / RHO_UNIT
+    text = f"It is paid as a pure ε of {epsilon:.6g}; the rules compare it as ρ = ε²/2 = {rho:.6g}."
+    return (Finding("comparable_rho", "pass", text),)
+
+
 def _separate(rules: Rules) -> Finding:
     if rules.is_of_project:
         return Finding(
@@ -86,7 +97,7 @@ def _separate(rules: Rules) -> Finding:
 
 
 def _most(loss: Loss, rules: Rules) -> Finding:
-    if rules.max_rho is not None and loss.rho > rules.max_rho:
+    if rules.max_rho is not None and comparable_rho(loss) > rules.max_rho:
         return Finding(
             "max_rho",
             "fail",
@@ -106,13 +117,13 @@ def _unknown_keys(has_unknown_keys: bool, rules: Rules) -> Finding:
 
 
 def _per_request(loss: Loss, rules: Rules) -> Finding:
-    if loss.rho > rules.auto_rho:
+    if comparable_rho(loss) > rules.auto_rho:
         return Finding("auto_rho", "warn", "It costs more than automation may approve, so people decide.")
     return Finding("auto_rho", "pass", "Within what automation may approve for one request.")
 
 
 def _per_month(loss: Loss, used: int, rules: Rules) -> Finding:
-    if used + loss.rho > rules.auto_rho_per_month:
+    if used + comparable_rho(loss) > rules.auto_rho_per_month:
         return Finding(
             "auto_rho_per_month",
             "warn",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from domains.catalog.models import AccessPolicy
@@ -19,6 +19,7 @@ from domains.requests.lifecycle import ReleaseStatus, Status
 from domains.requests.models import AnalysisRequest
 from domains.requests.policy import Rules, Verdict, assess
 from domains.requests.specification import Specification
+from privacy.loss import Loss, comparable_rho
 
 _RELATED = (
     "author",
@@ -157,7 +158,8 @@ def _auto_rho_used(grant: AccessGrant) -> int:
     by_policy = AnalysisRequest.objects.filter(
         grant=grant, status=Status.APPROVED, decided_by=None, decided_at__gte=since, job__isnull=False
     )
-    return by_policy.aggregate(total=Sum("revision__rho"))["total"] or 0
+    paid = by_policy.values_list("revision__rho", "revision__delta", "revision__pure")
+    return sum(comparable_rho(Loss(*amounts)) for amounts in paid)
 
 
 def earlier_releases(analysis: AnalysisRequest) -> QuerySet[AnalysisRequest]:

@@ -65,8 +65,7 @@ def _let_out(release: Release, *, actor: User | str, person: User | None, at: da
         analysis=analysis.pk,
         revision=analysis.current.sha256,
         sha256=release.sha256,
-        rho=analysis.current.rho,
-        delta=analysis.current.delta,
+        **analysis.current.loss.to_dict(),
         repeat=release.is_repeat,
         **({"in_place": True} if analysis.current.version.is_in_place else {}),
     )

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from domains.catalog.models import DatasetVersion
 from domains.errors import InvalidInput
+from domains.ledger import queries as books
+from domains.ledger.queries import Balance
+from domains.people.models import User
 from domains.projects.models import AccessGrant
+from domains.requests.accounting import Accounting, offer, paid_in, parse_accounting, priced, threshold_delta
+from domains.requests.models import Revision
 from privacy.errors import QueryRejected
-from privacy.loss import DELTA_UNIT, Loss, rho_of
+from privacy.loss import Loss
 from privacy.query.in_place import require_possible
 from privacy.query.parse import parse
 from privacy.query.plan import Plan, columns_touched, describe
-from privacy.query.price import Pricing, price
+from privacy.query.price import Pricing
+from privacy.schema import Table
 from privacy.workload import parse as workloads
 from privacy.workload.plan import Workload, in_words, touched
-from privacy.workload.price import price as price_workload
 
 # Names what would compute it; a change of how plans run must change this, so that old approvals do not fit.
 ENGINE = "gridhouse-query/1 opendp/0.16 duckdb"
-# A request that groups by unknown keys takes this share of the population's delta for its threshold.
-THRESHOLD_SHARE = 200
 # How much longer than an embedded engine a database takes that keeps rows in pages and serves others as well.
 IN_PLACE_FACTOR, IN_PLACE_SECONDS = 10, 1.0
 MOST_EPSILON = Decimal(10)
@@ -45,6 +48,11 @@ class Specification:
     @property
     def loss(self) -> Loss:
         return self.pricing.loss
+
+    @property
+    def accounting(self) -> Accounting:
+        """The currency it is paid in: zcdp or pure, never auto."""
+        return paid_in(self.loss)
 
     @property
     def has_unknown_keys(self) -> bool:
@@ -93,17 +101,17 @@ class Specification:
 
     def sha256(self) -> str:
         """Hash everything that an approval is about; a worker compares it again before it opens data."""
-        return digest(
-            {"sql": self.sql, "grant": self.grant_id, "epsilon": str(self.epsilon), **self.job_spec()}
-        )
+        asked = {"sql": self.sql, "grant": self.grant_id, "epsilon": str(self.epsilon)}
+        return digest(asked | {"accounting": self.accounting.value, **self.job_spec()})
 
     def repeat_key(self) -> str:
-        """Hash what makes an answer the same answer: grant, normalised plan, version and loss."""
+        """Hash what makes an answer the same answer: grant, normalised plan, version, accounting and loss."""
         return digest(
             {
                 "grant": self.grant_id,
                 "plan": self.plan.sha256(),
                 "version": self.version.pk,
+                "accounting": self.accounting.value,
                 "loss": self.loss.to_dict(),
                 "engine": ENGINE,
             }
@@ -135,18 +143,37 @@ def parse_epsilon(text: str) -> Decimal:
     return epsilon.normalize()
 
 
-def specify(grant: AccessGrant, version: DatasetVersion, *, sql: str, epsilon: str) -> Specification:
-    """Parse and price; raise QueryRejected or InvalidInput. Reads public metadata only, and runs in the web process."""
+def specify(
+    grant: AccessGrant,
+    version: DatasetVersion,
+    *,
+    sql: str,
+    epsilon: str,
+    accounting: Accounting = Accounting.ZCDP,
+    chain: Sequence[Balance] = (),
+) -> Specification:
+    """Parse and price; raise QueryRejected or InvalidInput. Reads public metadata only, and runs in the web process.
+
+    `chain` are the accounts that would pay: what auto needs to choose a currency.
+    """
     amount = parse_epsilon(epsilon)
-    rho = rho_of(float(amount), grant.dataset.population.conversion_delta)
-    plan, offer = offering(grant, version, sql=sql)
-    return Specification(sql.strip(), amount, version, plan, offer(rho), grant.pk)
+    plan, table, size = _parsed(grant, version, sql)
+    offered = offer(amount, accounting, grant.dataset.population, chain)
+    return Specification(sql.strip(), amount, version, plan, priced(plan, table, offered, **size), grant.pk)
 
 
 def offering(
     grant: AccessGrant, version: DatasetVersion, *, sql: str
 ) -> tuple[Plan | Workload, Callable[[int], Pricing]]:
     """Parse once; return the plan, and what an offered ρ buys of it. Raises QueryRejected."""
+    plan, table, size = _parsed(grant, version, sql)
+    delta = threshold_delta(grant.dataset.population)
+    return plan, lambda rho: priced(plan, table, Loss(rho, delta), **size)
+
+
+def _parsed(
+    grant: AccessGrant, version: DatasetVersion, sql: str
+) -> tuple[Plan | Workload, Table, dict[str, Any]]:
     table = version.table()
     size: dict[str, Any] = {"tick": grant.dataset.tick, "declared_rows": version.declared_rows}
     if workloads.asks_workload(sql):
@@ -157,13 +184,31 @@ def offering(
                 "The engine that holds these data cannot compute this yet.",
                 "Ask for counts, sums and means.",
             )
-        workload = workloads.parse(sql, table)
-        return workload, lambda rho: price_workload(workload, table, rho=rho, **size)
+        return workloads.parse(sql, table), table, size
     plan = parse(sql, table)
     if version.connection is not None:
         require_possible(plan, table, version.connection.engine)
-    delta = int(grant.dataset.population.delta * DELTA_UNIT) // THRESHOLD_SHARE
-    return plan, lambda rho: price(plan, table, rho=rho, delta=delta, **size)
+    return plan, table, size
+
+
+def specify_for(
+    grant: AccessGrant, person: User, *, sql: str, epsilon: str, accounting: str = "zcdp"
+) -> Specification:
+    """Parse and price a question of `person` on the grant's current version, in the currency that is asked for."""
+    kind = parse_accounting(accounting)
+    chain = books.balances(grant, person) if kind == Accounting.AUTO else ()
+    return specify(grant, current_version(grant), sql=sql, epsilon=epsilon, accounting=kind, chain=chain)
+
+
+def specify_revision(revision: Revision) -> Specification:
+    """Parse and price a stored revision afresh, in the currency that it was priced in."""
+    return specify(
+        revision.analysis.grant,
+        revision.version,
+        sql=revision.sql,
+        epsilon=revision.epsilon,
+        accounting=Accounting(revision.accounting),
+    )
 
 
 def current_version(grant: AccessGrant) -> DatasetVersion:

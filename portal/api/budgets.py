@@ -18,15 +18,19 @@ from domains.people.models import User
 from domains.people.permissions import Permission, require
 from domains.projects import queries as projects
 from domains.projects.models import AccessGrant
+from domains.requests.accounting import Accounting, offer
 from domains.requests.specification import parse_epsilon
 from portal.api.shapes import BalanceOut, EffectOut
-from privacy.loss import Loss, rho_of
+from privacy.loss import Loss
 
 
 class EffectIn(serializers.Serializer[Any]):
     """A loss, as the ε of one question asked alone."""
 
     epsilon = serializers.CharField(max_length=20)
+    accounting = serializers.ChoiceField(
+        choices=[Accounting.ZCDP.value, Accounting.PURE.value], default=Accounting.ZCDP.value
+    )
 
 
 def readable(grant: str, by: User) -> AccessGrant:
@@ -68,7 +72,9 @@ class GrantEffect(APIView):
         given.is_valid(raise_exception=True)
         grant = readable(key, request.user)
         epsilon = parse_epsilon(given.validated_data["epsilon"])
-        loss = Loss(rho_of(float(epsilon), grant.dataset.population.conversion_delta), 0)
+        kind = Accounting(given.validated_data["accounting"])
+        offered = offer(epsilon, kind, grant.dataset.population, ())
+        loss = Loss(offered.rho, 0, offered.pure)
         rows = _concerning(grant, request.user, books.effect(grant, request.user, loss))
         return Response(EffectOut(rows, many=True).data)
 

@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from domains.people.models import User
 from domains.projects.models import AccessGrant
+from domains.requests.accounting import Accounting
 from domains.requests.estimates import Estimate, estimate
 from domains.requests.policy import Allow, Refuse
 from domains.requests.targets import least_epsilon
@@ -25,6 +26,11 @@ class EstimateIn(serializers.Serializer[Any]):
     sql = serializers.CharField(max_length=20_000)
     epsilon = serializers.CharField(
         max_length=20, required=False, help_text="A decimal above 0, at most 10, such as 0.1."
+    )
+    accounting = serializers.ChoiceField(
+        choices=[kind.value for kind in Accounting],
+        default=Accounting.ZCDP.value,
+        help_text="What the ε is paid in: zcdp (ρ), pure (pure ε, Laplace noise) or auto (the more exact one).",
     )
     error = serializers.CharField(
         max_length=20,
@@ -46,6 +52,8 @@ class EstimateIn(serializers.Serializer[Any]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("epsilon" in attrs) == ("error" in attrs):
             raise serializers.ValidationError({"epsilon": "Give either an ε or the error that you need."})
+        if "error" in attrs and attrs["accounting"] != Accounting.ZCDP:
+            raise serializers.ValidationError({"accounting": "The ε for an error is found for zcdp alone."})
         return attrs
 
 
@@ -94,6 +102,11 @@ class EstimateOut(serializers.Serializer[Any]):
 
     loss = LossOut(source="specification.loss")
     epsilon = serializers.CharField(source="specification.epsilon")
+    accounting = serializers.ChoiceField(
+        choices=[Accounting.ZCDP.value, Accounting.PURE.value],
+        source="specification.accounting",
+        help_text="What it would be paid in; auto has chosen.",
+    )
     measures = serializers.SerializerMethodField(
         help_text="What is known beforehand of each figure of the answer."
     )
@@ -153,5 +166,5 @@ def answered(grant: AccessGrant, given: dict[str, Any], by: User) -> Any:
     if error is not None:
         found = least_epsilon(grant, sql=given["sql"], error=error, figure=given["figure"], rows=rows, by=by)
         epsilon = format(found, "f")
-    priced = estimate(grant, sql=given["sql"], epsilon=epsilon, by=by)
+    priced = estimate(grant, sql=given["sql"], epsilon=epsilon, accounting=given["accounting"], by=by)
     return EstimateOut(priced, context={"rows": rows}).data

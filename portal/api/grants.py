@@ -60,6 +60,13 @@ class AllocateIn(serializers.Serializer[Any]):
     """A grant's budget, for all members together."""
 
     epsilon = serializers.DecimalField(max_digits=9, decimal_places=6, min_value=Decimal("0.000001"))
+    pure_epsilon = serializers.DecimalField(
+        max_digits=9,
+        decimal_places=6,
+        min_value=Decimal(0),
+        default=Decimal(0),
+        help_text="Pure ε beside it, for answers with Laplace noise; 0 means none.",
+    )
     person_epsilon = serializers.DecimalField(
         max_digits=9,
         decimal_places=6,
@@ -67,6 +74,14 @@ class AllocateIn(serializers.Serializer[Any]):
         allow_null=True,
         default=None,
         help_text="At most this for each person on the dataset; else the dataset's own cap.",
+    )
+    person_pure_epsilon = serializers.DecimalField(
+        max_digits=9,
+        decimal_places=6,
+        min_value=Decimal(0),
+        allow_null=True,
+        default=None,
+        help_text="At most this pure ε for each person on the dataset; else the dataset's own.",
     )
     valid_days = serializers.IntegerField(min_value=1, max_value=3650, default=365)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from pathlib import PurePath
 from typing import Any
 
@@ -131,6 +132,20 @@ class PublishIn(serializers.Serializer[Any]):
     dataset_epsilon = serializers.DecimalField(max_digits=9, decimal_places=6, allow_null=True, default=None)
     population_epsilon = serializers.DecimalField(
         max_digits=9, decimal_places=6, allow_null=True, default=None
+    )
+    dataset_pure_epsilon = serializers.DecimalField(
+        max_digits=9,
+        decimal_places=6,
+        min_value=Decimal(0),
+        default=Decimal(0),
+        help_text="Pure ε beside it, for answers with Laplace noise; 0 means none.",
+    )
+    population_pure_epsilon = serializers.DecimalField(
+        max_digits=9,
+        decimal_places=6,
+        min_value=Decimal(0),
+        default=Decimal(0),
+        help_text="The same for all datasets about these people.",
     )
 
 

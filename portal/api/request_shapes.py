@@ -60,6 +60,7 @@ class RevisionOut(serializers.Serializer[Any]):
     version = serializers.IntegerField(source="version.number", help_text="Number of the dataset version.")
     sql = serializers.CharField()
     epsilon = serializers.CharField()
+    accounting = serializers.CharField(help_text="What it is paid in: zcdp or pure.")
     loss = LossOut(source="*")
     plan_sha256 = serializers.CharField()
     sha256 = serializers.CharField()
@@ -104,6 +105,7 @@ class RequestDetailOut(RequestOut):
 
     sql = serializers.CharField(source="draft_sql")
     epsilon = serializers.CharField(source="draft_epsilon")
+    accounting = serializers.CharField(source="draft_accounting")
     status_code = serializers.CharField(allow_blank=True)
     findings = FindingOut(many=True)
     reasons = serializers.ListField(child=serializers.CharField())

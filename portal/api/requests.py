@@ -20,6 +20,7 @@ from domains.errors import NotFound
 from domains.jobs import queries as jobs
 from domains.projects import queries as projects
 from domains.requests import actions, queries
+from domains.requests.accounting import Accounting
 from domains.requests.estimates import estimate_revision
 from domains.requests.lifecycle import Status
 from domains.requests.models import AnalysisRequest
@@ -48,6 +49,11 @@ class DraftIn(serializers.Serializer[Any]):
     title = serializers.CharField(max_length=160)
     sql = serializers.CharField(max_length=actions.MOST_SQL, allow_blank=True)
     epsilon = serializers.CharField(max_length=20, allow_blank=True)
+    accounting = serializers.ChoiceField(
+        choices=[kind.value for kind in Accounting],
+        default=Accounting.ZCDP.value,
+        help_text="What the ε is paid in: zcdp (ρ), pure (pure ε, Laplace noise) or auto (the more exact one).",
+    )
 
 
 class EditIn(serializers.Serializer[Any]):
@@ -56,6 +62,11 @@ class EditIn(serializers.Serializer[Any]):
     title = serializers.CharField(max_length=160, required=False)
     sql = serializers.CharField(max_length=actions.MOST_SQL, allow_blank=True, required=False)
     epsilon = serializers.CharField(max_length=20, allow_blank=True, required=False)
+    accounting = serializers.ChoiceField(
+        choices=[kind.value for kind in Accounting],
+        required=False,
+        help_text="What the ε is paid in: zcdp (ρ), pure (pure ε, Laplace noise) or auto (the more exact one).",
+    )
 
 
 class SubmitIn(serializers.Serializer[Any]):

@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from privacy.loss import DELTA_UNIT, RHO_UNIT
+from privacy.loss import DELTA_UNIT, PURE_UNIT, RHO_UNIT
 
 
 def valid(shape: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
@@ -22,14 +22,19 @@ class LossOut(serializers.Serializer[Any]):
 
     rho_units = serializers.IntegerField(source="rho", help_text="ρ in units of 1e-12; exact.")
     delta_units = serializers.IntegerField(source="delta", help_text="δ in units of 1e-18; exact.")
+    pure_units = serializers.IntegerField(source="pure", help_text="Pure ε in units of 1e-12; exact.")
     rho = serializers.SerializerMethodField(help_text="ρ as a number, for reading.")
     delta = serializers.SerializerMethodField(help_text="δ as a number, for reading.")
+    pure = serializers.SerializerMethodField(help_text="Pure ε as a number, for reading.")
 
     def get_rho(self, loss: Any) -> float:
         return float(loss.rho / RHO_UNIT)
 
     def get_delta(self, loss: Any) -> float:
         return float(loss.delta / DELTA_UNIT)
+
+    def get_pure(self, loss: Any) -> float:
+        return float(loss.pure / PURE_UNIT)
 
 
 class PersonShort(serializers.Serializer[Any]):
@@ -54,7 +59,10 @@ class DatasetShort(serializers.Serializer[Any]):
 
 
 class BalanceOut(serializers.Serializer[Any]):
-    """One account's cap and what is left under it; the ε figures are for reading, the losses count."""
+    """One account's cap and what is left under it; the ε figures are for reading, the losses count.
+
+    Each ε is the total: pure ε, and the least that ρ implies.
+    """
 
     account = serializers.CharField(
         allow_null=True, help_text="Key; null before the first charge opens a person's account."

@@ -20,7 +20,7 @@ from django.forms import (
 from django.middleware.csrf import get_token
 from django.template import Context
 from django.template.loader import get_template
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
 
@@ -227,7 +227,8 @@ def budget_bar(balance: Any, request: Any = None, key: str = "") -> SafeString:
     """Draw a budget with its text equivalent."""
     from portal.web import charts
 
-    return _render("budget_bar", bar=charts.budget_bar(balance, request or None, key=key))
+    bars = charts.budget_bars(balance, request or None, key=key)
+    return format_html_join("", "{}", ((_render("budget_bar", bar=bar),) for bar in bars))
 
 
 @register.simple_tag

@@ -12,6 +12,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from privacy.loss import DELTA_UNIT, PURE_UNIT, RHO_UNIT, Loss
+
 register = template.Library()
 
 
@@ -27,6 +29,15 @@ def epsilon(value: Any) -> str:
         return "0"
     text = f"{amount:.3g}" if abs(amount) < 1000 else f"{amount:.0f}"
     return format(Decimal(text), "f")
+
+
+@register.filter
+def paid(loss: Loss) -> str:
+    """Write what a loss is paid in and how much of it: ρ and, where it takes some, δ; or pure ε."""
+    words = [f"pure ε {epsilon(loss.pure / PURE_UNIT)}"] if loss.pure else []
+    words += [f"ρ {epsilon(loss.rho / RHO_UNIT)}"] if loss.rho else []
+    words += [f"δ {loss.delta / DELTA_UNIT:.3g}"] if loss.delta else []
+    return " and ".join(words) or "nothing"
 
 
 @register.filter

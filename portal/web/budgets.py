@@ -52,9 +52,18 @@ def entries(request: HttpRequest) -> HttpResponse:
 @require_GET
 def entries_csv(request: HttpRequest) -> HttpResponse:
     """Offer the same lines as CSV, in ledger units."""
-    header = ("seq", "at", "kind", "account", "charge", "rho_1e-12", "delta_1e-18")
+    header = ("seq", "at", "kind", "account", "charge", "rho_1e-12", "delta_1e-18", "pure_1e-12")
     rows = (
-        (row.seq, row.at.isoformat(), row.kind, row.account.label, row.charge_id, row.rho, row.delta)
+        (
+            row.seq,
+            row.at.isoformat(),
+            row.kind,
+            row.account.label,
+            row.charge_id,
+            row.rho,
+            row.delta,
+            row.pure,
+        )
         for row in queries.entry_rows(request.user)
     )
     return pages.download(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from privacy.loss import Loss
+from privacy.loss import CURRENCIES, Loss
 
 BAR_WIDTH = 1000  # units of the budget bar's view box
 ALARMS = ((95, "bad"), (80, "wait"), (50, "info"))  # percent used, and the tone of the chip that says so
@@ -44,13 +45,28 @@ class BudgetBar:
     alarm_text: str
 
 
-def budget_bar(balance: BalanceLike, request: Loss | None = None, *, key: str = "") -> BudgetBar:
+def budget_bars(balance: BalanceLike, request: Loss | None = None, *, key: str = "") -> tuple[BudgetBar, ...]:
+    """Draw a budget: one bar, or where pure ε has a cap of its own, one for ρ and δ and one for pure ε."""
+    if not balance.limit.pure:
+        return (budget_bar(balance, request, key=key),)
+    zcdp = budget_bar(balance, request, key=key, currencies=("rho", "delta"))
+    pure = budget_bar(balance, request, key=f"{zcdp.key}-pure", currencies=("pure",))
+    return replace(zcdp, label=f"{zcdp.label}: ρ and δ"), replace(pure, label=f"{pure.label}: pure ε")
+
+
+def budget_bar(
+    balance: BalanceLike,
+    request: Loss | None = None,
+    *,
+    key: str = "",
+    currencies: Sequence[str] = CURRENCIES,
+) -> BudgetBar:
     """Draw committed, reserved, this request and what is left, as shares of the limit.
 
-    Shares are of the currency that is nearest its limit, because that one stops the next question.
+    Shares are of the one of `currencies` that is nearest its limit, because that one stops the next question.
     """
     asked = request or Loss.zero()
-    share = _shares(balance, asked)
+    share = _shares(balance, asked, currencies)
     parts, at = [], 0.0
     for name, pattern in (("spent", ""), ("reserved", "dots"), ("request", "hatch")):
         width = min(share[name], 1 - at)
@@ -69,10 +85,10 @@ def budget_bar(balance: BalanceLike, request: Loss | None = None, *, key: str = 
     )
 
 
-def _shares(balance: BalanceLike, asked: Loss) -> dict[str, float]:
+def _shares(balance: BalanceLike, asked: Loss, currencies: Sequence[str]) -> dict[str, float]:
     """Return each part over the limit, in the currency that is used most."""
     best: dict[str, float] = {"spent": 0.0, "reserved": 0.0, "request": 0.0}
-    for currency in ("rho", "delta"):
+    for currency in currencies:
         amounts = {
             "spent": getattr(balance.spent, currency),
             "reserved": getattr(balance.reserved, currency),

@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.urls import path
 from django.views.decorators.http import require_http_methods, require_POST
 
+from domains.ledger import queries as books
 from domains.projects import queries as projects
 from domains.projects.models import AccessGrant
 from domains.requests import actions, queries
@@ -39,6 +40,11 @@ class Composer:
     def sql(self) -> str:
         """The question as SQL; "" while the form cannot write it."""
         return self.sketch.sql if self.sketch else str(self.form["sql"].value() or "").strip()
+
+    @property
+    def accounting(self) -> str:
+        """What the ε is paid in; the field is shown only where there is a choice."""
+        return str(self.form["accounting"].value() or "zcdp")
 
     def is_valid(self) -> bool:
         """Whether everything that was typed can be read."""
@@ -95,7 +101,12 @@ def edit(request: HttpRequest, key: str) -> HttpResponse:
     """Show the composer for a draft or a request sent back, and keep and check what is changed."""
     analysis = queries.detail(key, request.user)
     if request.method == "GET":
-        written = {"title": analysis.title, "sql": analysis.draft_sql, "epsilon": analysis.draft_epsilon}
+        written = {
+            "title": analysis.title,
+            "sql": analysis.draft_sql,
+            "epsilon": analysis.draft_epsilon,
+            "accounting": analysis.draft_accounting,
+        }
         return _page(request, Composer(SQL, RequestForm(initial=written)), analysis.grant, analysis)
     return _answered(request, analysis.grant, analysis)
 
@@ -109,6 +120,7 @@ def _answered(request: HttpRequest, access: AccessGrant, analysis: AnalysisReque
         is_move = do.startswith(("add-", "to_"))
         return _page(request, composer, access, analysis, is_move=is_move)
     words = {name: composer.form.cleaned_data[name] for name in ("title", "sql", "epsilon")}
+    words["accounting"] = composer.accounting
     if analysis is None:
         done, analysis = pages.attempt(composer.form, actions.draft, access, **words, by=request.user)
     else:
@@ -128,6 +140,9 @@ def _find_epsilon(request: HttpRequest, composer: Composer, access: AccessGrant)
         form.add_error("error", "Write the error that you can live with, such as 50.")
         return
     if not composer.sql:
+        return
+    if composer.accounting != "zcdp":
+        form.add_error("error", "The least ε is found for payment in ρ; choose that first.")
         return
     try:
         found = least_epsilon(
@@ -174,6 +189,7 @@ def _page(
         "analysis": analysis,
         "version": access.dataset.current,
         "unit": access.dataset.population.unit_label,
+        "has_pure": any(row.has_pure for row in books.balances(access, request.user) if row.scope == "grant"),
     }
     if request.method == "POST":
         values |= _estimate(request, composer, access)
@@ -196,7 +212,8 @@ def _estimate(request: HttpRequest, composer: Composer, access: AccessGrant) -> 
     if not sql or not epsilon:
         return {}
     try:
-        found = estimate(access, sql=sql, epsilon=epsilon, by=request.user)
+        words = {"sql": sql, "epsilon": epsilon, "accounting": composer.accounting}
+        found = estimate(access, **words, by=request.user)
     except pages.REFUSALS as error:
         if not pages.is_for_the_page(error):
             raise

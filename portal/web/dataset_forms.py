@@ -279,6 +279,16 @@ class PublishForm(forms.Form):
         "ε for the population",
         help_text="All answers about these people, from every dataset here, may never cost more.",
     )
+    dataset_pure_epsilon = _epsilon(
+        "Pure ε for the dataset (Laplace)",
+        required=False,
+        help_text="A second budget beside it, for answers with Laplace noise. Left empty, there is none.",
+    )
+    population_pure_epsilon = _epsilon(
+        "Pure ε for the population (Laplace)",
+        required=False,
+        help_text="The same for all answers about these people.",
+    )
     attested = forms.BooleanField(
         label="I attest that every bound, code list and size comes from a protocol, a code book or a charged query, "
         "and never from looking at the data."
@@ -287,9 +297,15 @@ class PublishForm(forms.Form):
     def __init__(self, *args: Any, is_first: bool, needs_population: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if not is_first:
-            del self.fields["dataset_epsilon"]
+            del self.fields["dataset_epsilon"], self.fields["dataset_pure_epsilon"]
         if not needs_population:
-            del self.fields["population_epsilon"]
+            del self.fields["population_epsilon"], self.fields["population_pure_epsilon"]
+
+    def clean(self) -> dict[str, Any]:
+        """Read an empty pure ε as none."""
+        data = super().clean() or self.cleaned_data
+        empty = [name for name, value in data.items() if name.endswith("pure_epsilon") and value is None]
+        return data | dict.fromkeys(empty, Decimal(0))
 
 
 class StewardForm(forms.Form):

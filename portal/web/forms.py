@@ -32,6 +32,16 @@ class RequestForm(forms.Form):
         widget=forms.TextInput(attrs={"inputmode": "decimal", "class": "form-short", "autocomplete": "off"}),
         help_text="A larger ε gives a more exact answer and uses more of the budget.",
     )
+    accounting = forms.ChoiceField(
+        label="Paid in",
+        required=False,
+        choices=[
+            ("zcdp", "ρ (zCDP): Gaussian noise"),
+            ("pure", "pure ε: Laplace noise"),
+            ("auto", "whichever is more exact and can be paid"),
+        ],
+        help_text="Pure ε has a budget of its own beside the other.",
+    )
     rows = forms.IntegerField(
         label="Rows in a group",
         required=False,
@@ -189,6 +199,15 @@ class AllocateForm(forms.Form):
         widget=forms.TextInput(attrs={"inputmode": "decimal", "class": "form-short"}),
         help_text="All its answers on this dataset together may cost this much.",
     )
+    pure_epsilon = forms.DecimalField(
+        label="Pure ε (Laplace)",
+        required=False,
+        min_value=0,
+        max_digits=9,
+        decimal_places=6,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "class": "form-short"}),
+        help_text="A second budget beside it, for answers with Laplace noise. Left empty, there is none.",
+    )
     person_epsilon = forms.DecimalField(
         label="ε for each person",
         required=False,
@@ -205,3 +224,6 @@ class AllocateForm(forms.Form):
         max_value=3650,
         widget=forms.NumberInput(attrs={"class": "form-short"}),
     )
+
+    def clean_pure_epsilon(self) -> Decimal:
+        return self.cleaned_data["pure_epsilon"] or Decimal(0)
