@@ -30,9 +30,10 @@ class Estimate:
     """What a question would cost and how exact it would be; nothing was stored.
 
     `rho`, `delta` and `pure` (a pure ε) are plain numbers; `accounting` says which of ρ and pure ε it is paid in;
-    `loss` holds the ledger's integers. `measures` lists each figure of the answer with its ± at 95 % (None where that depends on the size of the data), its ± in groups of as many
-    rows as you supposed, and a note. `mechanisms` says how each is made private, `effects` what it would do to
-    each budget, `verdict` what policy would answer: allow, refer or refuse.
+    `loss` holds the ledger's integers. `measures` lists each figure of the answer with its ± at 95 % (None where
+    that depends on the size of the data), its ± in groups of as many rows as you supposed, and a note.
+    `mechanisms` says how each is made private, `effects` what it would do to each budget, `verdict` what policy
+    would answer: allow, refer or refuse.
     """
 
     rho: float

