@@ -16,6 +16,7 @@ from domains.requests import actions, decisions, releases
 from domains.requests.estimates import estimate
 from domains.requests.lifecycle import ReleaseStatus, Status
 from domains.requests.models import AnalysisRequest, Release
+from domains.requests.specification import specify
 from tests import make
 from tests.world import QUESTION, answer
 
@@ -86,7 +87,7 @@ def test_another_version_pays_anew(grant, answer):
     specification = actions.respecify(AnalysisRequest.objects.get(pk=answer).current)
     assert releases.repeatable(specification.repeat_key()) is not None
     draft = catalog.new_version(grant.dataset, by=make.person("alice"))
-    moved = actions.specify(grant, version, sql=QUESTION, epsilon="0.1")
+    moved = specify(grant, version, sql=QUESTION, epsilon="0.1")
     object.__setattr__(moved, "version", draft)
     assert releases.repeatable(moved.repeat_key()) is None
 
@@ -157,8 +158,8 @@ def test_the_rule_is_what_keeps_others_out(cast, grant, answer, monkeypatch):
 
     paid = Charge.objects.get(pk=Release.objects.get(analysis=answer).charge_id)
     other = make.grant("0.5", title="Another project")
-    theirs = actions.specify(other, other.dataset.current, sql=QUESTION, epsilon="0.1")
-    ours = actions.specify(grant, grant.dataset.current, sql=QUESTION, epsilon="0.1")
+    theirs = specify(other, other.dataset.current, sql=QUESTION, epsilon="0.1")
+    ours = specify(grant, grant.dataset.current, sql=QUESTION, epsilon="0.1")
     assert paid.repeat_key == ours.repeat_key() != theirs.repeat_key()
     monkeypatch.setattr(specification, "digest", without_grant)
     assert theirs.repeat_key() == ours.repeat_key()
