@@ -105,7 +105,9 @@ def population(name: str = "SUPPORT2 patients") -> Population:
     )
 
 
-def dataset(slug: str = "support2", *, epsilon: str = "3", rows: int = 300, tick: str = "0.05") -> Dataset:
+def dataset(
+    slug: str = "support2", *, epsilon: str = "3", pure: str = "0", rows: int = 300, tick: str = "0.05"
+) -> Dataset:
     """Return a published dataset with the first `rows` patients of SUPPORT2, conformed by real child processes."""
     found = Dataset.objects.filter(slug=slug).first()
     if found is not None:
@@ -119,7 +121,9 @@ def dataset(slug: str = "support2", *, epsilon: str = "3", rows: int = 300, tick
         version,
         attested=True,
         dataset_epsilon=Decimal(epsilon),
+        dataset_pure_epsilon=Decimal(pure),
         population_epsilon=Decimal(epsilon),
+        population_pure_epsilon=Decimal(pure),
         by=alice,
     )
     made.refresh_from_db()
@@ -182,12 +186,19 @@ def project(
 
 
 def grant(
-    epsilon: str = "1", *, title: str = "Costs", slug: str = "support2", person_epsilon: str | None = None
+    epsilon: str = "1",
+    *,
+    pure: str = "0",
+    title: str = "Costs",
+    slug: str = "support2",
+    person_epsilon: str | None = None,
 ) -> AccessGrant:
-    """Return a grant of Sam's approved project, with a budget."""
+    """Return a grant of Sam's approved project with a budget; with `pure`, of a dataset that has a pure ε of 2."""
+    dataset(slug, pure="2" if Decimal(pure) else "0")
     made = project(title=title, slug=slug).grants.get()
     own = Decimal(person_epsilon) if person_epsilon else None
-    ledger.allocate(made, epsilon=Decimal(epsilon), person_epsilon=own, by=person("ada"))
+    caps = {"epsilon": Decimal(epsilon), "pure_epsilon": Decimal(pure)}
+    ledger.allocate(made, **caps, person_epsilon=own, by=person("ada"))
     return AccessGrant.objects.select_related("project__area", "dataset__population").get(pk=made.pk)
 
 

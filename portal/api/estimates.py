@@ -102,10 +102,9 @@ class EstimateOut(serializers.Serializer[Any]):
 
     loss = LossOut(source="specification.loss")
     epsilon = serializers.CharField(source="specification.epsilon")
-    accounting = serializers.ChoiceField(
-        choices=[Accounting.ZCDP.value, Accounting.PURE.value],
+    accounting = serializers.CharField(
         source="specification.accounting",
-        help_text="What it would be paid in; auto has chosen.",
+        help_text="What it would be paid in: zcdp or pure; auto has chosen.",
     )
     measures = serializers.SerializerMethodField(
         help_text="What is known beforehand of each figure of the answer."
