@@ -50,7 +50,9 @@ def header(answer: Answer) -> list[str]:
     for column in answer.columns:
         names.append(column.name)
         if column.kind != "key":
-            name = f"{column.name}_plus_minus_95"
+            # a quantile's ± counts places among the values, in percentile points
+            unit = "rank_points" if column.kind == "quantile" else "plus_minus"
+            name = f"{column.name}_{unit}_95"
             while name.lower() in taken:
                 name += "_"
             taken.add(name.lower())

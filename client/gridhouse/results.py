@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+RANKED = "quantile"  # the kind of column whose ± counts percentile points of rank
 MOST_LINES = 60  # of a table in a notebook; `to_pandas` has all
 
 
@@ -148,10 +149,12 @@ class Result:
 
     def _table(self) -> tuple[list[str], list[list[Any]]]:
         """Return header and lines with each figure followed by its ±."""
-        figures = [column["kind"] != "key" for column in self._answer["columns"]]
+        kinds = [column["kind"] for column in self._answer["columns"]]
+        figures = [kind != "key" for kind in kinds]
         header: list[str] = []
-        for name, is_figure in zip(self.columns, figures, strict=True):
-            header += [name, f"{name} ±"] if is_figure else [name]
+        for name, kind in zip(self.columns, kinds, strict=True):
+            error = f"{name} ± rank points" if kind == RANKED else f"{name} ±"
+            header += [name] if kind == "key" else [name, error]
         lines = []
         for row, errors in zip(self._answer["rows"], self._answer["accuracy"], strict=True):
             line: list[Any] = []
@@ -186,7 +189,8 @@ class Result:
             if isinstance(row[at], int | float):
                 label = " · ".join(_spoken(row[key]) for key in keys) or self.columns[at]
                 place = drawing.place_of(row[keys[0]]) if len(keys) == 1 else None
-                points.append(drawing.Point(label, float(row[at]), errors[at], place))
+                error = None if kinds[at] == RANKED else errors[at]
+                points.append(drawing.Point(label, float(row[at]), error, place))
         return drawing.draw(self.columns[at], points)
 
     def _repr_html_(self) -> str:

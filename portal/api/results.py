@@ -42,9 +42,24 @@ class AnswerColumnOut(serializers.Serializer[Any]):
     """One column of the answer."""
 
     name = serializers.CharField()
-    kind = serializers.ChoiceField(choices=["key", "count", "units", "sum", "mean", "formula"])
+    kind = serializers.ChoiceField(
+        choices=[
+            "key",
+            "count",
+            "units",
+            "sum",
+            "mean",
+            "variance",
+            "stddev",
+            "quantile",
+            "running",
+            "formula",
+        ]
+    )
     plus_minus = serializers.CharField(
-        allow_null=True, help_text="± at 95 % for every row; null where rows differ."
+        allow_null=True,
+        help_text="± at 95 % for every row; null where rows differ. "
+        "A quantile's counts percentile points of rank.",
     )
 
 

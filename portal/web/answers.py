@@ -16,6 +16,7 @@ from privacy.workload.answer import is_of_workload, tables
 
 PAGE_ROWS = 200  # lines on a page; downloads have them all
 MOST_CHARTS = 3
+RANKED = "quantile"  # the kind of column whose ± counts places among the values, so it is no length to draw
 LEAST_STEPS = 5  # values of an ordered key from which steps say more than bars
 
 
@@ -76,6 +77,8 @@ def figure(answer: Answer, row: int, column: int) -> Figure:
     if value is None:
         return Figure("not known", "", is_number=True)
     shown_error = charts.number(float(error)) if error is not None else ""
+    if shown_error and answer.columns[column].kind == RANKED:
+        shown_error += " points of rank"
     return Figure(charts.number(float(value)), shown_error, is_number=True)
 
 
@@ -135,13 +138,19 @@ def _decimal(text: str) -> float | None:
     return place if math.isfinite(place) else None
 
 
+def _error(answer: Answer, row: int, column: int) -> float | None:
+    """Return ± where it is in the figure's own unit."""
+    error = answer.accuracy[row][column]
+    return None if error is None or answer.columns[column].kind == RANKED else float(error)
+
+
 def _step(answer: Answer, row: int, along: int, column: int, place: float) -> steps.Step:
-    value, error = answer.value(row, column), answer.accuracy[row][column]
+    value = answer.value(row, column)
     return steps.Step(
         place,
         figure(answer, row, along).value,
         None if value is None else float(value),
-        None if error is None else float(error),
+        _error(answer, row, column),
     )
 
 
@@ -149,14 +158,12 @@ def _bars(answer: Answer, keys: Sequence[int], column: int, key: str) -> plots.B
     """Draw one noisy column, a bar a line; with two keys and more, the first ones head the last one's bars."""
     points = []
     for row in range(len(answer.rows)):
-        value, error = answer.value(row, column), answer.accuracy[row][column]
+        value = answer.value(row, column)
         if value is None:
             continue
         names = [figure(answer, row, index).value for index in keys] or [answer.columns[column].name]
         points.append(
-            plots.Point(
-                names[-1], float(value), None if error is None else float(error), " · ".join(names[:-1])
-            )
+            plots.Point(names[-1], float(value), _error(answer, row, column), " · ".join(names[:-1]))
         )
         if len(points) == plots.MOST_BARS:
             break

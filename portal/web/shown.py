@@ -68,6 +68,8 @@ _MECHANISMS = {
     "discrete Gaussian": "noise from a discrete Gaussian is added to each exact figure",
     "discrete Gaussian with threshold": "noise from a discrete Gaussian is added, and only group names whose "
     "noisy count reaches a threshold are shown",
+    "exponential mechanism": "one of the public values is drawn, the likelier the nearer its rank is to the one asked",
+    "permute and flip": "one of the public values is drawn, the likelier the nearer its rank is to the one asked",
     "discrete Laplace": "noise from a discrete Laplace distribution is added to each exact figure",
 }
 
@@ -79,6 +81,9 @@ def measures(estimate: Estimate) -> list[MeasureLine]:
     lines = []
     for measure in pricing.measures:
         words = _MECHANISMS.get(measure.mechanism, measure.mechanism)
+        if " on " in measure.mechanism:  # a tree of sums
+            base, levels = measure.mechanism.split(" on ", 1)
+            words = f"{_MECHANISMS.get(base, base)}, on {levels} that are then made to agree"
         if measure.plus_minus_95 is not None:
             words += f"; ± {charts.number(float(measure.plus_minus_95))} in 95 of 100 draws"
         share = max((getattr(measure, name, 0) / whole for name, whole in paid.items() if whole), default=0)

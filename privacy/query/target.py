@@ -22,20 +22,25 @@ def least_offer(
     """Return the least whole offer, in ledger units, whose price gives `output` ± at most `target` at 95 %.
 
     Without `output`, every figure whose error is known must reach it: counts and sums, and with `n`, the number
-    of values supposed in a group, means and all else whose error depends on it. Errors fall as the offer grows,
-    so the least is found by bisection. Raises QueryRejected `target_unreachable` where not even `most` is
-    enough, or nothing is known of the error.
+    of values supposed in a group, means and all else whose error depends on it; but no quantile, whose error
+    counts points of rank, so it is named. Errors fall as the offer grows, so the least is found by bisection.
+    Raises QueryRejected `target_unreachable` where not even `most` is enough, or nothing is known of the error.
     """
     goal = Decimal(target)
 
     def reaches(amount: int) -> bool:
         try:
-            errors = known_errors(offer(amount), n)
+            priced = offer(amount)
         except QueryRejected as refusal:
             if refusal.code == "rho_too_small":
                 return False
             raise
-        chosen = [error for name, error in errors.items() if output in (None, name)]
+        ranked = {each.name for each in priced.outputs if each.kind == "quantile"}
+        chosen = [
+            error
+            for name, error in known_errors(priced, n).items()
+            if name == output or (output is None and name not in ranked)
+        ]
         return bool(chosen) and max(chosen) <= goal
 
     if not goal.is_finite() or goal <= 0 or not reaches(most):

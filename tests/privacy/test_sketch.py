@@ -226,3 +226,16 @@ def test_a_join_that_does_not_fit_is_said_of_its_field(asked: Sketch, part: str)
     with pytest.raises(SketchInvalid) as caught:
         write(asked, EXAMPLE)
     assert caught.value.part == part
+
+
+@pytest.mark.parametrize("grouped", [(Group("sex"),), (Group("sex"), Group("age", "10"))])
+@pytest.mark.parametrize("fn", ["variance", "stddev", "quantile", "min", "max", "running"])
+def test_every_figure_goes_into_sql_and_back(fn: str, grouped: tuple[Group, ...]) -> None:
+    point = "0.9" if fn == "quantile" else ""
+    asked = Sketch((Figure(fn, "" if fn == "running" else "cost", point, "x"),), (), grouped, 0)
+    assert read(write(asked, EXAMPLE), EXAMPLE) == asked
+
+
+def test_a_cumulative_count_needs_something_to_run_along() -> None:
+    with pytest.raises(SketchInvalid, match="runs along a group"):
+        write(Sketch((Figure("running"),)), EXAMPLE)

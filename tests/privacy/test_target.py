@@ -39,3 +39,11 @@ def test_a_means_error_is_not_known_without_a_supposed_size() -> None:
         rho_for_error(parse(MEAN, EXAMPLE), EXAMPLE, target=Decimal(3), output="a")
     assert caught.value.code == "target_unreachable"
     assert "how many rows" in caught.value.alternative
+
+
+def test_a_quantiles_error_counts_places_so_it_is_only_aimed_at_by_name() -> None:
+    plan = parse("SELECT sex, COUNT(*) AS n, MEDIAN(age) AS m FROM visits GROUP BY sex", EXAMPLE)
+    for_count = rho_for_error(plan, EXAMPLE, target=Decimal(20), output="n", n=1000)
+    assert rho_for_error(plan, EXAMPLE, target=Decimal(20), n=1000) == for_count
+    for_median = rho_for_error(plan, EXAMPLE, target=Decimal(2), output="m", n=1000)
+    assert known_errors(price(plan, EXAMPLE, rho=for_median), 1000)["m"] <= 2

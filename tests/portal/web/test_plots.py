@@ -164,3 +164,12 @@ def test_a_hundred_thousand_rows_are_turned_page_by_page() -> None:
     assert (len(grid.rows), grid.rows[-1][0].value) == (answers.PAGE_ROWS, "key 99999")
     assert "The first 40 of 100,000 rows are drawn." in grid.charts[0].text
     assert answers.grid(found, key="a", page="nonsense").page.number == 1
+
+
+def test_an_error_of_rank_is_said_and_not_drawn_as_a_length() -> None:
+    found = answer([("sex", KEY), ("median", "quantile")], [("f", 60), ("m", 62)])
+    grid = answers.grid(found, key="a")
+    assert grid.rows[0][1].error == "5 points of rank"
+    chart = grid.charts[0]
+    assert isinstance(chart, plots.BarChart)
+    assert all(mark.low == mark.high for mark in chart.marks)
