@@ -74,6 +74,7 @@ def run_fit(claim: Claim) -> None:
         claim.job.spec,
         memory_mb=settings.JOB_MEMORY_MB,
         seconds=FIT_SECONDS + PREPARE_SECONDS,
+        file_mb=16,  # jax looks for a folder it can write to; the child holds released values alone
         lost=claim.lost,
     )
     try:

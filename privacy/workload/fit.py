@@ -6,6 +6,7 @@ installed it does the work; else the mirror descent below, Algorithm 1 of the sa
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import warnings
 from collections.abc import Mapping, Sequence
@@ -91,7 +92,10 @@ def fit(attributes: Sequence[Attribute], measured: Sequence[Measured]) -> Model:
     start = blank(attributes, measured)
     for one in measured:
         start.project(one.columns)  # refuses what is too wide before any work is done
-    return by_mbi(start) if method() == "mbi" else by_descent(start)
+    if method() == "mbi":
+        with contextlib.suppress(Exception):  # whatever the optional library cannot do, the descent below can
+            return by_mbi(start)
+    return by_descent(start)
 
 
 def scaled(model: Model, *, sweeps: int = SWEEPS) -> Model:

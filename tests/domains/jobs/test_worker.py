@@ -178,7 +178,7 @@ def test_two_workers_share_the_work_and_never_a_job(workers):
 def test_a_worker_shows_that_it_lives_and_ends_when_told_leaving_nobody(workers):
     worker = workers.start()
     assert until(lambda: queries.worker_health(timezone.now()).is_ok)
-    assert queries.worker_health(timezone.now()).queues == ("default", "query")
+    assert queries.worker_health(timezone.now()).queues == ("default", "query", "workloads")
     queue(1)
     assert until(all_ended)
     servers = children_of(worker.pid)

@@ -116,6 +116,16 @@ def test_what_would_need_too_large_a_table_is_refused_before_any_work(monkeypatc
     assert refused.value.code == "model_too_wide"
 
 
+def test_an_optional_library_that_fails_costs_nobody_the_model(monkeypatch: pytest.MonkeyPatch):
+    def broken(model: Model) -> Model:
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr(fitting, "method", lambda: "mbi")
+    monkeypatch.setattr(fitting, "by_mbi", broken)
+    start = blurred(truths(0), np.random.default_rng(0))
+    assert fitting.fit(start.attributes, start.measured).method == fitting.OWN
+
+
 def test_the_total_is_what_the_marginals_agree_on():
     joint = truths(3)
     totals = [blurred(joint, np.random.default_rng(seed)).total for seed in range(30)]
