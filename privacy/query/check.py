@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from privacy.errors import QueryRejected
-from privacy.query import refuse
+from privacy.query import refuse, refuse_source
 from privacy.query.check_aggregate import check_aggregate
 from privacy.query.expr import ARITHMETIC, COMPARISONS, Expr, invalid_plan
 from privacy.query.intervals import TEXT, Typed
@@ -68,7 +68,7 @@ def check_plan(plan: Plan, table: Table) -> None:
     _check_size(plan)
     columns = columns_of(plan.source, table)
     if is_public(plan.source, table):
-        raise refuse.public_only()
+        raise refuse_source.public_only()
     cells = 1
     for key in keys_of(plan, table):
         cells *= 1 if key.codes is None else key.size

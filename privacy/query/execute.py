@@ -28,11 +28,14 @@ from privacy.query.notes import notes
 from privacy.query.plan import Plan
 from privacy.query.post import Post
 from privacy.query.price import Pricing, price
+from privacy.query.relation import Scan
 from privacy.query.rows_sql import text_sql
+from privacy.query.scope import work
 from privacy.schema import Table
 
 __all__ = ["Prepared", "fresh_salt", "prepare"]
 
+MOST_JOINED = 20_000_000
 SPEC_KEYS = frozenset({"plan", "table", "loss", "tick", "declared_rows", "memory_mb", "threads"})
 Paths = Mapping[str, str | Path] | str | Path
 Exact = dict[int | str, tuple[int, ...]]
@@ -164,14 +167,20 @@ def prepare(spec: Mapping[str, Any]) -> Prepared:
         compile_plan(plan, table, facts),
         compile_histograms(plan, table, facts),
         build(facts, pricing),
-        int(spec.get("memory_mb") or _memory(spec.get("declared_rows"))),
+        int(spec.get("memory_mb") or _memory(plan, table, spec.get("declared_rows"))),
         int(spec.get("threads") or 2),
     )
 
 
-def _memory(declared_rows: int | None) -> int:
-    """Return megabytes enough for a table of that public size: 200 bytes a row beside a fixed 512 MB."""
-    return 512 + 200 * (declared_rows or 0) // 10**6
+def _memory(plan: Plan, table: Table, declared_rows: int | None) -> int:
+    """Return megabytes enough for tables of that public size: 200 bytes a row beside a fixed 512 MB.
+
+    Joins and sub-queries hold what they make as well; of the undeclared, no more than twenty million rows count.
+    """
+    rows = declared_rows or 0
+    if not isinstance(plan.source, Scan):
+        rows = max(rows, min(work(plan.source, table, declared_rows), 2 * rows + MOST_JOINED))
+    return 512 + 200 * rows // 10**6
 
 
 def _file(path: str | Path) -> Path:

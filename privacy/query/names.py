@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from privacy.query import refuse
+from privacy.query import refuse, refuse_source
 from privacy.query.expr import Expr
 from privacy.query.relation import MATCHED
 from privacy.schema import Table
@@ -82,7 +82,7 @@ class Names:
         if not found:
             raise refuse.unknown_column(shown, clause)
         if len({column.expr for column in found}) > 1:
-            raise refuse.ambiguous_column(shown, clause)
+            raise refuse_source.ambiguous_column(shown, clause)
         return found[0]
 
     def aliased(self, alias: str) -> Names:

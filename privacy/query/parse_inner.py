@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from privacy.errors import QueryRejected
-from privacy.query import refuse
+from privacy.query import refuse, refuse_source
 from privacy.query.expr import Aggregate, Expr
 from privacy.query.names import Name, Names, identifier
 from privacy.query.normal import normal
@@ -69,7 +69,11 @@ class Inner:
         else:
             nodes = self._group_nodes(select)
         if not any(self.names.is_unit(node) for node in nodes):
-            raise refuse.inner_distinct(self.unit) if distinct is not None else refuse.inner_group(self.unit)
+            raise (
+                refuse_source.inner_distinct(self.unit)
+                if distinct is not None
+                else refuse_source.inner_group(self.unit)
+            )
         for node in nodes:
             if self.names.is_unit(node):
                 continue
@@ -105,6 +109,8 @@ class Inner:
             if aggregate not in self.aggregates:
                 self.aggregates.append(aggregate)
             return Expr("col", value=f"agg.{self.aggregates.index(aggregate)}")
+        if isinstance(node, (exp.AggFunc, exp.WithinGroup)):
+            raise refuse_source.inner_function(str(node.key).upper().replace("_", " "), clause)
         if clause == "HAVING" and isinstance(node, exp.Column) and not self.names.knows(node):
             return self.answer.find(node, clause).expr
         if isinstance(node, exp.Literal) or node.find(*AGGREGATES) is not None:

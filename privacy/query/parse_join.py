@@ -8,7 +8,7 @@ from typing import Protocol
 
 from sqlglot import exp
 
-from privacy.query import refuse
+from privacy.query import refuse_source
 from privacy.query.expr import Expr
 from privacy.query.names import Names, identifier
 from privacy.query.normal import conjunction, normal
@@ -34,7 +34,7 @@ def joined(left: Side, right: Side, join: exp.Join, main: Table) -> tuple[Relati
     if join.args.get("side") == "RIGHT" or (is_public(left.relation, main) and not is_left):
         left, right = right, left
     if is_public(left.relation, main):
-        raise refuse.public_only()
+        raise refuse_source.public_only()
     return _Joiner(left, right, main, is_left=is_left).build(join)
 
 
@@ -44,7 +44,7 @@ def _kind(join: exp.Join) -> bool:
     extras = {name for name, value in join.args.items() if value} - {"this", "side", "kind", "on", "using"}
     if extras or side not in ("", "LEFT", "RIGHT") or kind not in ("", "INNER", "OUTER"):
         spoken = join.args.get("method") or (side if side == "FULL" else kind) or "This kind of"
-        raise refuse.join_form(f"{spoken} JOIN")
+        raise refuse_source.join_form(f"{spoken} JOIN")
     return bool(side)
 
 
@@ -62,7 +62,7 @@ class _Joiner:
         using = join.args.get("using") or ()
         pairs, rest = self._using(using) if using else self._on(join.args.get("on"))
         if len(pairs) != 1:
-            raise refuse.join_condition()
+            raise refuse_source.join_condition()
         names = Names(
             self.own.on_side("l.").columns
             + self.other.on_side("r.", may_lack=self.is_left)
@@ -73,7 +73,7 @@ class _Joiner:
         for condition in rest:
             if self.is_left:  # ON chooses partners, so what reads only them chooses among them
                 if not self._reads_only(condition, self.other):
-                    raise refuse.join_condition()
+                    raise refuse_source.join_condition()
                 chosen = normal(Translator(self.other).expr(condition, "ON"))
                 right = _where(right, chosen)
             else:
@@ -83,7 +83,7 @@ class _Joiner:
     def _using(self, using: list[exp.Expression]) -> tuple[list[Expr | None], list[exp.Expression]]:
         """Return what USING matches on."""
         if len(using) != 1:
-            raise refuse.join_condition()
+            raise refuse_source.join_condition()
         name = exp.Column(this=using[0].copy())
         found = self._pair(name, name)
         return ([] if found is None else [found[0]]), []

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from privacy.query import refuse
+from privacy.query import refuse, refuse_source
 from privacy.query.expr import Expr
 from privacy.query.names import Names
 from privacy.query.normal import conjunction, normal
@@ -53,7 +53,7 @@ class Sources:
         for join in select.args.get("joins") or ():
             found = Read(*joined(found, inner.item(join.this), join, self.main))
             if sum(1 for _ in within(found.relation)) > MAX_RELATIONS:
-                raise refuse.too_many_relations()
+                raise refuse_source.too_many_relations()
         where = select.args.get("where")
         if where is None:
             return found
@@ -64,7 +64,7 @@ class Sources:
         if clause is None:
             return
         if clause.args.get("recursive"):
-            raise refuse.recursive()
+            raise refuse_source.recursive()
         for part in clause.expressions:
             alias = part.args.get("alias")
             extras = {name for name, value in part.args.items() if value} - {"this", "alias", "materialized"}
@@ -79,7 +79,7 @@ class Sources:
         if extras & {"db", "catalog"}:
             raise refuse.unknown_table(self.main.name)
         if "joins" in extras:
-            raise refuse.join_form("A join in brackets")
+            raise refuse_source.join_form("A join in brackets")
         if extras or (alias is not None and alias.args.get("columns")):
             raise refuse.clause("FROM")
         if isinstance(node, exp.Subquery):
@@ -105,11 +105,11 @@ class Sources:
         if isinstance(select, exp.Subquery) and not select.args.get("alias"):
             return self.sub_query(select.this)
         if isinstance(select, exp.Table):
-            raise refuse.join_form("A join in brackets")
+            raise refuse_source.join_form("A join in brackets")
         select = checked(select)
         for name, clause in INNER_REFUSED.items():
             if select.args.get(name):
-                raise refuse.inner_clause(clause)
+                raise refuse_source.inner_clause(clause)
         source = self.read(select)
         inner = Inner(source.names, self.main.unit.name)
         if inner.is_grouped(select):

@@ -220,6 +220,10 @@ REFUSED = (
     Refused("recursive", "WITH RECURSIVE a AS (SELECT age FROM visits) SELECT COUNT(*) FROM a"),
     Refused("inner_clause", "SELECT COUNT(*) FROM (SELECT age FROM visits ORDER BY cost LIMIT 10)"),
     Refused("inner_group", "SELECT AVG(n) FROM (SELECT sex, COUNT(*) AS n FROM visits GROUP BY sex)"),
+    Refused(
+        "inner_function",
+        "SELECT AVG(m) FROM (SELECT patient, MEDIAN(age) AS m FROM visits GROUP BY patient)",
+    ),
     Refused("inner_distinct", "SELECT COUNT(*) FROM (SELECT DISTINCT diagnosis FROM visits)"),
     Refused(
         "too_many_relations",

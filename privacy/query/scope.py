@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from privacy.query import refuse
+from privacy.query import refuse, refuse_source
 from privacy.query.dates import DATE_PARTS
 from privacy.query.expr import Aggregate, Expr, invalid_plan
 from privacy.query.intervals import BOOL, NULL, NUMBER, Typed, grid
@@ -73,7 +73,7 @@ def extent(relation: Relation, main: Table) -> Extent:
 def _facts(relation: Relation, main: Table) -> tuple[Columns, Extent]:
     """Return the checked columns and the extent of a relation, each level read once."""
     if sum(1 for _ in within(relation)) > MAX_RELATIONS:
-        raise refuse.too_many_relations()
+        raise refuse_source.too_many_relations()
     if isinstance(relation, Scan):
         table = table_of(relation.table, main)
         columns: Columns = {column.name: column_type(column) for column in table.columns}
@@ -93,7 +93,7 @@ def _facts(relation: Relation, main: Table) -> tuple[Columns, Extent]:
 def _derived(derived: Derived, main: Table) -> tuple[Columns, Extent]:
     """Return the facts of rows grouped within their unit: no more of a unit than there are values of the keys."""
     if is_public(derived.source, main):
-        raise refuse.public_only()
+        raise refuse_source.public_only()
     source, held = _facts(derived.source, main)
     if len(derived.keys) > MAX_KEYS or len(set(derived.keys)) != len(derived.keys):
         raise invalid_plan()
@@ -116,7 +116,7 @@ def _derived(derived: Derived, main: Table) -> tuple[Columns, Extent]:
 def _joined(join: Join, main: Table) -> tuple[Columns, Extent]:
     """Return the facts of a join; the right side's columns may be unknown where a row found no partner."""
     if is_public(join.left, main):
-        raise refuse.public_only()
+        raise refuse_source.public_only()
     (left, own), (right, other) = _facts(join.left, main), _facts(join.right, main)
     if (join.on is not None) != is_public(join.right, main):
         raise invalid_plan()
@@ -134,7 +134,7 @@ def _pairs(left: Extent, right: Extent, *, is_left: bool) -> Extent:
     """Return the extent of two private relations joined on the unit; each side lets in what it keeps of a unit."""
     rows = left.kept * right.kept
     if rows > MAX_JOINED:
-        raise refuse.join_too_wide(MAX_JOINED)
+        raise refuse_source.join_too_wide(MAX_JOINED)
     units = left.units if is_left else min(left.units, right.units)
     return Extent(units, max(left.groups, right.groups), max(left.rows, right.rows), rows, rows)
 

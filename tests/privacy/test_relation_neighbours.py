@@ -53,7 +53,7 @@ def no_bound_after_the_join(sql: str) -> str:
 def ordinal_from_outside(sql: str) -> str:
     """Rows enter a join by a hash of their number in the file, which another unit's absence changes."""
     before, base, after = sql.partition("base AS (")
-    return before.replace("hash(77::UBIGINT, u, o), o", "hash(77::UBIGINT, r), r") + base + after
+    return before.replace("hash(hash(77::UBIGINT, u, o)), o", "hash(hash(77::UBIGINT, r)), r") + base + after
 
 
 def many_matches(sql: str) -> str:
@@ -68,12 +68,13 @@ def unit_forgotten(sql: str) -> str:
     )
 
 
+# Each fault with a seed that meets it soon; the honest engine is held against all of them, and more.
 FAULTS = (
-    no_bound_before_the_join,
-    no_bound_after_the_join,
-    ordinal_from_outside,
-    many_matches,
-    unit_forgotten,
+    (no_bound_before_the_join, 2),
+    (no_bound_after_the_join, 2),
+    (ordinal_from_outside, 2),
+    (many_matches, 2),
+    (unit_forgotten, 6),
 )
 
 

@@ -239,7 +239,7 @@ REFUSALS = [
     ("SELECT COUNT(*) FROM visits WHERE patient IN (SELECT patient FROM patients)", "subquery"),
     (
         "SELECT COUNT(*) FROM (SELECT patient, MEDIAN(age) AS m FROM visits GROUP BY patient) AS s",
-        "order_statistic",
+        "inner_function",
     ),
     ("SELECT COUNT(*) FROM (SELECT patient, age FROM visits GROUP BY patient) AS s", "ungrouped_column"),
     ("SELECT SUM(w) FROM (SELECT patient, SUM(weight) AS w FROM visits GROUP BY patient) AS s", "unbounded"),
