@@ -37,7 +37,7 @@ def random_query(dice: random.Random, *, has_people: bool, may_be_open: bool = T
         keys.append("note")
     items = []
     for _ in range(dice.randint(1, 3)):
-        call = dice.choice(["COUNT(*)", "COUNT({v})", "SUM({v})", "AVG({v})", "UNITS"])
+        call = dice.choice(["COUNT(*)", "COUNT({v})", "SUM({v})", "AVG({v})", "VARIANCE({v})", "UNITS"])
         if call == "UNITS":
             call = "COUNT(DISTINCT who)" if has_people else "COUNT(DISTINCT _row)"
         item = call.format(v=dice.choice(VALUES))
