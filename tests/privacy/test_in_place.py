@@ -137,7 +137,7 @@ def test_the_figures_are_duckdb_s_in_thousands_of_plans(held: Held, session: Ses
         same_figures(held, session, tmp_path, cases=400, seed=seed)
 
 
-def test_figures_of_keys_that_are_expressions_are_duckdb_s(
+def test_figures_of_expressions_and_relations_are_duckdb_s(
     held: Held, session: Session, tmp_path: Path
 ) -> None:
     rows = random_rows(random.Random(5))
@@ -147,6 +147,9 @@ def test_figures_of_keys_that_are_expressions_are_duckdb_s(
         "SELECT FLOOR(k / 3) * 3 AS bin, COUNT(*) AS n FROM t GROUP BY 1",
         "SELECT CASE WHEN x > 5 THEN 'high' ELSE 'low' END AS c, COUNT(*) AS n FROM t GROUP BY 1",
         "SELECT MONTH(day) AS m, COUNT(*) AS n FROM t GROUP BY 1",
+        "SELECT AVG(s) AS a, COUNT(*) AS n FROM (SELECT who, SUM(x) AS s FROM t GROUP BY who) AS p",
+        "SELECT g, SUM(n) AS a FROM (SELECT who, g, COUNT(*) AS n FROM t GROUP BY who, g) AS p GROUP BY g",
+        "WITH p AS (SELECT who, MAX(k) AS m FROM t WHERE h GROUP BY who) SELECT SUM(m) AS a FROM p",
     ):
         prepared = people(100, 100).prepared(sql)
         assert session.vectors(prepared, "d0") == prepared.exact(path, 77), sql
