@@ -29,7 +29,7 @@ from privacy.errors import PrivacyError
 
 # The only code a job can name.
 ENTRIES = {
-    "query": "privacy.query.execute:prepare",
+    "query": "privacy.query.execute:stand_by",
     "workload": "privacy.workload.execute:prepare",
     "connection": "privacy.engines.probe:prepare",
     "fit": "privacy.workload.fit:prepare",

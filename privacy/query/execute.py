@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -33,12 +33,33 @@ from privacy.query.rows_sql import text_sql
 from privacy.query.scope import work
 from privacy.schema import Table
 
-__all__ = ["Prepared", "fresh_salt", "prepare"]
+__all__ = ["Prepared", "fresh_salt", "prepare", "stand_by"]
 
 MOST_JOINED = 20_000_000
 SPEC_KEYS = frozenset({"plan", "table", "loss", "tick", "declared_rows", "memory_mb", "threads"})
 Paths = Mapping[str, str | Path] | str | Path
 Exact = dict[int | str, tuple[int, ...]]
+
+
+class Engine:
+    """Starts engines; one may stand by, for starting takes longer than a small question."""
+
+    def __init__(self) -> None:
+        """Start nothing yet."""
+        self._waiting: Any = None
+
+    def stand_by(self) -> None:
+        """Start an engine that the next `take` gives."""
+        import duckdb
+
+        self._waiting = duckdb.connect(":memory:")
+
+    def take(self) -> Any:
+        """Return a fresh engine that nobody used before, whose configuration is open."""
+        import duckdb
+
+        waiting, self._waiting = self._waiting, None
+        return duckdb.connect(":memory:") if waiting is None else waiting
 
 
 @dataclass(frozen=True)
@@ -54,6 +75,7 @@ class Prepared:
     mechanisms: Mechanisms
     memory_mb: int
     threads: int
+    engine: Engine = field(default_factory=Engine, compare=False, kw_only=True)
 
     def exact(self, paths: Paths, salt: int) -> Exact:
         """Return the exact integers by cell. PRIVATE: for `run`, and for tests of the bounds.
@@ -68,7 +90,9 @@ class Prepared:
         """Return the rows of one of this plan's queries over the files at `paths`. PRIVATE."""
         given = paths if isinstance(paths, Mapping) else {self.table.name: paths}
         files = {name: str(_file(path)) for name, path in given.items() if name in query.tables}
-        return _query(query, files, salt, self.memory_mb, self.threads)
+        return _query(
+            self.engine, query, files, salt, lockdown(list(files.values()), self.memory_mb, self.threads)
+        )
 
     def bins(self, paths: Paths, salt: int) -> Bins:
         """Return every histogram, by need, cell and bin. PRIVATE, like `exact`, and over the same rows."""
@@ -172,6 +196,13 @@ def prepare(spec: Mapping[str, Any]) -> Prepared:
     )
 
 
+def stand_by(spec: Mapping[str, Any]) -> Prepared:
+    """Return what `prepare` does with its engine started, for a child that then waits for the word."""
+    prepared = prepare(spec)
+    prepared.engine.stand_by()
+    return prepared
+
+
 def _memory(plan: Plan, table: Table, declared_rows: int | None) -> int:
     """Return megabytes enough for tables of that public size: 200 bytes a row beside a fixed 512 MB.
 
@@ -192,14 +223,14 @@ def _file(path: str | Path) -> Path:
 
 
 def _query(
-    compiled: Compiled, files: Mapping[str, str], salt: int, memory_mb: int, threads: int
+    engine: Engine, compiled: Compiled, files: Mapping[str, str], salt: int, settings: Sequence[str]
 ) -> list[tuple[Any, ...]]:
     """Return the rows of a query, run by an engine that can read the tables' `files` and nothing else."""
     import duckdb
 
     try:
-        with duckdb.connect(":memory:") as connection:
-            for setting in lockdown(list(files.values()), memory_mb, threads):
+        with engine.take() as connection:
+            for setting in settings:
                 connection.execute(setting)
             has_places = all(_has_places(file, connection) for file in files.values())
             rows: list[tuple[Any, ...]] = connection.execute(

@@ -187,8 +187,9 @@ def _deadline(
                 "So large a dataset could hold too many unknown group names.",
                 "Group by a column with a code list.",
             )
-    seconds = Fraction(3, 10) + Fraction(rows, 10**6) * (1 + Fraction(len(facts.needs), 4))
-    seconds += Fraction(rows * sum(need.way is Way.RANK for need in facts.needs), 10**6)
+    ranked = sum(need.way is Way.RANK for need in facts.needs)
+    seconds = Fraction(2 + ranked, 10) + Fraction(rows, 10**6) * (1 + Fraction(len(facts.needs), 4))
+    seconds += Fraction(rows * ranked, 10**6)
     seconds += Fraction(_draws(facts, measures, cells), 10_000)
     ticks = (Decimal(seconds.numerator) / Decimal(seconds.denominator) / tick).to_integral_value(
         ROUND_CEILING

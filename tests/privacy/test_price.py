@@ -71,7 +71,7 @@ def test_the_deadline_is_a_multiple_of_the_tick_and_follows_public_size() -> Non
     for tick in ("0.05", "0.25", "2"):
         due = price(plan, EXAMPLE, rho=10**10, tick=Decimal(tick), declared_rows=9_000).deadline_seconds
         assert due % Decimal(tick) == 0
-        assert due >= Decimal("0.3")
+        assert due >= Decimal("0.2")
     small = price(plan, EXAMPLE, rho=10**10, declared_rows=1_000).deadline_seconds
     assert small == Decimal("0.50")
     assert price(plan, EXAMPLE, rho=10**10, declared_rows=10**7).deadline_seconds > small
