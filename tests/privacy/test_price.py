@@ -73,7 +73,7 @@ def test_the_deadline_is_a_multiple_of_the_tick_and_follows_public_size() -> Non
         assert due % Decimal(tick) == 0
         assert due >= Decimal("0.2")
     small = price(plan, EXAMPLE, rho=10**10, declared_rows=1_000).deadline_seconds
-    assert small == Decimal("0.50")
+    assert small == Decimal("0.25")
     assert price(plan, EXAMPLE, rho=10**10, declared_rows=10**7).deadline_seconds > small
     for tick in ("0", "-1", "NaN"):
         with pytest.raises(QueryRejected, match="tick"):
