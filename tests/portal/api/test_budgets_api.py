@@ -2,6 +2,7 @@
 
 import pytest
 
+from domains.catalog import actions as catalog
 from tests import make
 
 
@@ -71,3 +72,35 @@ def test_a_foreign_grants_budget_is_not_found(node, call):
     for path in (f"budgets/grants/{node.grant}/", f"budgets/grants/{node.grant}/effect/?epsilon=1"):
         assert call("charlie").get(path).status_code == 404
     assert call("sam").get(f"budgets/grants/{'0' * 26}/").status_code == 404
+
+
+def test_who_names_no_pure_epsilon_publishes_and_allocates_none(node, call):
+    for row in call("sam").get(f"budgets/grants/{node.grant}/").json():
+        assert row["limit"]["pure_units"] == 0
+    effect = call("sam").get(f"budgets/grants/{node.grant}/effect/", epsilon="0.1", accounting="pure").json()
+    assert [row["fits"] for row in effect] == [False] * 4
+
+
+def test_pure_caps_are_published_by_owners_and_allocated_by_an_administrator(node, call):
+    others = make.population("Stroke patients")
+    made = catalog.create_dataset(
+        area=make.area(), population=others, title="Stroke", slug="stroke", by=make.person("alice")
+    )
+    make.draft_version(made, rows=20)
+    caps = {"dataset_epsilon": "3", "population_epsilon": "4"}
+    pure = {"dataset_pure_epsilon": "2", "population_pure_epsilon": "2.5"}
+    published = call("alice").post("datasets/stroke/publish/", {"attested": True} | caps | pure)
+    assert published.status_code == 200
+    grant = make.project(title="Strokes", slug="stroke").grants.get().pk
+    body = {"epsilon": "1", "pure_epsilon": "2.000001"}
+    above = call("ada").post(f"grants/{grant}/allocate/", body)
+    assert (above.status_code, above.json()["code"]) == (422, "above_cap")
+    body = {"epsilon": "1", "pure_epsilon": "1.5", "person_pure_epsilon": "0.5"}
+    assert call("ada").post(f"grants/{grant}/allocate/", body).status_code == 200
+    rows = by_scope(call("sam").get(f"budgets/grants/{grant}/").json())
+    held = {scope: row["limit"]["pure_units"] / 10**12 for scope, row in rows.items()}
+    assert held == {"population": 2.5, "dataset": 2, "grant": 1.5, "person": 0.5}
+    assert 2.49 < rows["grant"]["epsilon_limit"] <= 2.5 + 1e-9  # Σ pure ε + ε(ρ, δ)
+    effect = call("sam").get(f"budgets/grants/{grant}/effect/", epsilon="0.25", accounting="pure").json()
+    left = {row["balance"]["scope"]: row["similar_left"] for row in effect}
+    assert left == {"population": 10, "dataset": 8, "grant": 6, "person": 2}

@@ -80,6 +80,8 @@ def test_nobody_but_an_administrator_allocates(given, funded, who):
         ({"epsilon": "3.000001"}, 422),  # above the dataset's cap
         ({"epsilon": "1", "person_epsilon": "0"}, 422),
         ({"epsilon": "1", "valid_days": 0}, 422),
+        ({"epsilon": "1", "pure_epsilon": "-0.1"}, 422),
+        ({"epsilon": "1", "pure_epsilon": "0.000001"}, 422),  # the dataset has no pure ε
     ],
 )
 def test_a_budget_makes_sense(given, funded, body, status):

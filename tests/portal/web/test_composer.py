@@ -18,6 +18,7 @@ from portal.web.sketch_forms import SketchForm
 from privacy.loss import Loss
 from privacy.query.reference import EXAMPLE
 from privacy.query.sketch_read import read
+from tests import pure
 from tests.portal.web import kit
 from tests.portal.web.kit import Story
 
@@ -234,6 +235,45 @@ def test_budgets_say_how_many_similar_questions_fit_under_everything_above(given
     wrong = sam.get(reverse("budgets"), {"epsilon": "much"})
     assert wrong.status_code == 200
     assert "Enter a number." in wrong.content.decode()
+
+
+def test_what_a_question_is_paid_in_is_asked_exactly_where_the_grant_has_a_pure_cap(given: Story) -> None:
+    sam, path = kit.browser(given.cast.sam), reverse("request_new", args=[given.grant.pk])
+    estimating = reverse("request_estimate", args=[given.grant.pk])
+    field = 'name="accounting"'
+    assert field not in sam.get(path).content.decode()
+    pure.raise_caps(given.grant, "2", owner=given.cast.alice, reviewer=given.cast.rita)
+    assert field not in sam.get(path).content.decode(), "the dataset's cap alone pays for nobody"
+    pure.give(given.grant, "0.5", administrator=given.cast.ada)
+    shown = sam.get(path).content.decode()
+    assert field in shown
+    assert "Paid in" in shown
+    assert kit.faults(shown) == []
+    for accounting, noise in (("pure", "Laplace"), ("zcdp", "Gaussian")):
+        found = sam.post(estimating, {**FILLED, "accounting": accounting}).content.decode()
+        assert f"Noise from a discrete {noise}" in found
+    pure.give(given.grant, "0", administrator=given.cast.ada)
+    assert field not in sam.get(path).content.decode()
+
+
+def test_a_budget_has_a_second_bar_exactly_where_its_pure_cap_is_above_0(given: Story) -> None:
+    sam, path = kit.browser(given.cast.sam), reverse("budgets")
+
+    def bars() -> list[str]:
+        shown = html.unescape(sam.get(path).content.decode())
+        assert kit.faults(shown) == []
+        return re.findall(r"<title[^>]*-t[^>]*>([^<]*)</title>", shown)
+
+    one = bars()
+    assert len(one) == 3, "population, dataset and grant"
+    assert not any("pure" in label for label in one)
+    pure.raise_caps(given.grant, "2", owner=given.cast.alice, reviewer=given.cast.rita)
+    grant = "Costs of care × Support2"
+    above = [label for label in one if label != grant]
+    kinds = ("ρ and δ", "pure ε")
+    assert bars() == [f"{label}: {kind}" for label in above for kind in kinds] + [grant]
+    pure.give(given.grant, "0.5", administrator=given.cast.ada)
+    assert bars() == [f"{label}: {kind}" for label in one for kind in kinds]
 
 
 def test_a_grant_never_promises_more_than_what_is_above_it_holds() -> None:
