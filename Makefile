@@ -7,8 +7,8 @@ VENV    := .venv
 PY      := $(VENV)/bin/python
 # The floor of branch coverage over privacy/ and domains/, in per cent.
 COVERAGE ?= 95
-# Two cores: two test processes. Files stay whole, so that what one file sets up is set up once.
-WORKERS ?= 2
+# Two cores, three test processes, for many tests wait for a deadline. Files stay whole, so that what one file sets up is set up once.
+WORKERS ?= 3
 PORT    ?= 8000
 export PORT
 

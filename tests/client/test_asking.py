@@ -82,7 +82,7 @@ def test_a_rehearsal_on_mock_data_is_free(node, query, monkeypatch):
 
 
 def test_a_rejected_query_names_clause_and_remedy_and_is_kept(node, sam):
-    query = sam.sql(node.grant, "SELECT MAX(age) AS m FROM support2", epsilon=0.1)
+    query = sam.sql(node.grant, "SELECT MODE(age) AS m FROM support2", epsilon=0.1)
     for step in (query.estimate, query.submit):
         with pytest.raises(gridhouse.QueryRejected) as caught:
             step()
@@ -92,7 +92,7 @@ def test_a_rejected_query_names_clause_and_remedy_and_is_kept(node, sam):
 
 
 def test_a_rejected_query_is_mended_and_submitted(node, sam):
-    query = sam.sql(node.grant, "SELECT MAX(age) AS m FROM support2", epsilon=0.1)
+    query = sam.sql(node.grant, "SELECT MODE(age) AS m FROM support2", epsilon=0.1)
     with pytest.raises(gridhouse.QueryRejected):
         query.submit()
     first = query.id

@@ -80,7 +80,7 @@ def test_it_tells_the_story_serves_and_ends_with_ctrl_c_leaving_no_orphan(tmp_pa
         passwords = re.findall(r"@hospital\.example\s+(\S+)", told)
         assert len(set(passwords)) == 6  # generated, each its own
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     assert gone(tmp_path / "demo") == []
 
 

@@ -76,7 +76,7 @@ def test_the_whole_story_happens_with_two_workers_that_are_not_the_web_process(n
     assert [line[0] for line in told.splitlines() if re.match(r"\d\.", line)] == list("123456789")
     assert node.ready() == {
         "ready": True,
-        "checks": dict.fromkeys(["database", "triggers", "worker", "witness"], "ok"),
+        "checks": dict.fromkeys(["database", "triggers", "worker", "witness", "cache"], "ok"),
     }
     assert node.web is not None
     assert node.beating() == {worker.pid for worker in node.workers}
@@ -173,6 +173,7 @@ def test_a_restored_backup_spends_nothing_until_two_people_have_reconciled(
         "triggers": "ok",
         "worker": "ok",
         "witness": "failing",
+        "cache": "ok",
     }
     with pytest.raises(gridhouse.NotFound):
         node.clients["sam"].request(forgotten)

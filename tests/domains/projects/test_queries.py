@@ -102,11 +102,11 @@ def test_lists_cost_the_same_for_one_project_and_for_thirty(given, django_assert
             [(grant.dataset.title, grant.dataset.current.number) for grant in row.grants.all()]
 
     given.rita.node_roles  # noqa: B018 - read once a person
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(8):
         read(given.rita)
     for _ in range(29):
         cast.approved(given, dataset)
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(8):
         read(given.rita)
 
 

@@ -223,7 +223,7 @@ HOSTILE = [
     "SELECT COUNT(*) AS n FROM people_user",
     "SELECT COUNT(nothing) AS n FROM support2",
     "SELECT SUM(secret_column) AS s FROM support2",
-    "SELECT MAX(age) AS m FROM support2",
+    "SELECT MODE(age) AS m FROM support2",
     "SELECT COUNT(*) AS n FROM support2 WHERE age IN (SELECT age FROM support2)",
     "SELECT COUNT(*) AS n FROM support2 WHERE error(age) = 1",
     "WITH RECURSIVE t AS (SELECT 1) SELECT COUNT(*) AS n FROM t",
