@@ -106,7 +106,9 @@ class Session:
 def session(held: Held) -> Iterator[Session]:
     types = {"who": "int8", "x": "float8", "k": "int8", "g": "text", "h": "bool"}
     types |= {"num.co": "int8", "note": "text", "day": "date"}
-    with psycopg.connect(held.base.url, dbname=held.base.name, autocommit=True) as connection:
+    with psycopg.connect(
+        held.base.url, dbname=held.base.name, autocommit=True, options="-c jit=off"
+    ) as connection:
         yield Session(connection, types)
 
 
@@ -132,9 +134,9 @@ def test_the_figures_are_duckdb_s_to_the_last_digit(held: Held, session: Session
 
 
 @pytest.mark.prove
-def test_the_figures_are_duckdb_s_in_thousands_of_plans(held: Held, session: Session, tmp_path: Path) -> None:
-    for seed in range(10, 15):
-        same_figures(held, session, tmp_path, cases=400, seed=seed)
+def test_the_figures_are_duckdb_s_in_hundreds_of_plans(held: Held, session: Session, tmp_path: Path) -> None:
+    for seed in range(10, 12):
+        same_figures(held, session, tmp_path, cases=200, seed=seed)
 
 
 def test_figures_of_expressions_and_relations_are_duckdb_s(
@@ -215,9 +217,9 @@ def test_no_unit_moves_an_answer_by_more_than_it_is_priced_for(held: Held, sessi
 
 
 @pytest.mark.prove
-def test_no_unit_moves_an_answer_in_thousands_of_plans(held: Held, session: Session) -> None:
-    for seed in range(10, 15):
-        assert first_violation(held, session, cases=500, seed=seed) is None
+def test_no_unit_moves_an_answer_in_hundreds_of_plans(held: Held, session: Session) -> None:
+    for seed in range(10, 12):
+        assert first_violation(held, session, cases=250, seed=seed) is None
 
 
 FAULTS = {
