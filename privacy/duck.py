@@ -31,13 +31,15 @@ def locked(
     import duckdb
 
     with duckdb.connect(":memory:") as connection:
-        for setting in _settings([str(file) for file in files], memory_mb, threads, scratch):
+        for setting in lockdown([str(file) for file in files], memory_mb, threads, scratch):
             connection.execute(setting)
         yield connection
 
 
-def _settings(files: Sequence[str], memory_mb: int, threads: int, scratch: str | Path | None) -> list[str]:
-    """Return the settings in the order in which the engine accepts them."""
+def lockdown(
+    files: Sequence[str], memory_mb: int, threads: int, scratch: str | Path | None = None
+) -> list[str]:
+    """Return the settings that leave an engine these files, in the order in which it accepts them."""
     folder = "" if scratch is None else str(scratch).rstrip("/") + "/"
     allowed = [] if scratch is None else [f"SET allowed_directories = {list_sql([folder])}"]
     return [

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from privacy import places
+from privacy.duck import lockdown
 from privacy.errors import EngineFault, LossExceeded, QueryRejected
 from privacy.loss import Loss
 from privacy.noise import fresh_salt
@@ -230,6 +231,9 @@ def _query(
 
     try:
         with engine.take() as connection:
+            connection.execute(
+                "SET preserve_insertion_order = false"
+            )  # integers add up the same in any order
             for setting in settings:
                 connection.execute(setting)
             has_places = all(_has_places(file, connection) for file in files.values())
@@ -249,18 +253,3 @@ def _has_places(path: str, connection: Any) -> bool:
     )
     [(found,)] = connection.execute(query, [places.MARK, places.VERSION]).fetchall()
     return bool(found)
-
-
-def lockdown(paths: Sequence[str], memory_mb: int, threads: int) -> list[str]:
-    """Return the settings that leave an engine these readable files, in the order in which it accepts them."""
-    return [
-        f"SET memory_limit = '{int(memory_mb)}MB'",
-        f"SET threads = {int(threads)}",
-        "SET preserve_insertion_order = false",  # integers add up the same in any order
-        "SET temp_directory = ''",
-        "SET autoinstall_known_extensions = false",
-        "SET autoload_known_extensions = false",
-        f"SET allowed_paths = [{', '.join(map(text_sql, paths))}]",
-        "SET enable_external_access = false",
-        "SET lock_configuration = true",
-    ]

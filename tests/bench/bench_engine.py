@@ -25,7 +25,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import duckdb
 
-from privacy.query.execute import Prepared, fresh_salt, lockdown, prepare
+from privacy.duck import lockdown
+from privacy.query.execute import Prepared, fresh_salt, prepare
 from privacy.query.parse import parse
 from privacy.query.price import price
 from tests.bench.census import visits, write_visits

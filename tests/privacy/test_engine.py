@@ -14,9 +14,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from privacy.duck import lockdown
 from privacy.errors import EngineFault, LossExceeded, PrivacyError, QueryRejected
 from privacy.query.answer import Answer
-from privacy.query.execute import lockdown, prepare
+from privacy.query.execute import prepare
 from privacy.query.parse import parse
 from privacy.query.plan import Expr
 from privacy.query.price import price
