@@ -140,17 +140,27 @@ def install(connection: BaseDatabaseWrapper) -> None:
                 cursor.execute(trigger.text(connection.vendor))
 
 
+_COLUMNS = {
+    "sqlite": "SELECT t.name, c.name FROM sqlite_master t, pragma_table_info(t.name) c WHERE t.type = 'table'",
+    "postgresql": "SELECT table_name, column_name FROM information_schema.columns "
+    "WHERE table_schema = current_schema()",
+}
+
+
 def _outdated(connection: BaseDatabaseWrapper, tables: set[str]) -> set[str]:
-    """Name the tables that lack a column of their model as the code has it now."""
-    models = [model for model in apps.get_models(include_auto_created=True) if model._meta.db_table in tables]
-    found = set()
+    """Name the tables that lack a column of their model as the code has it now.
+
+    One statement for all tables: Django's own introspection parses the text of each, at half a second in all.
+    """
     with connection.cursor() as cursor:
-        for model in models:
-            described = connection.introspection.get_table_description(cursor, model._meta.db_table)
-            wanted = {field.column for field in model._meta.local_concrete_fields}
-            if wanted - {column.name for column in described}:
-                found.add(model._meta.db_table)
-    return found
+        cursor.execute(_COLUMNS[connection.vendor])
+        present = set(cursor.fetchall())
+    return {
+        model._meta.db_table
+        for model in apps.get_models(include_auto_created=True)
+        for field in model._meta.local_concrete_fields
+        if model._meta.db_table in tables and (model._meta.db_table, field.column) not in present
+    }
 
 
 def lift(connection: BaseDatabaseWrapper, tables: set[str] | None = None) -> None:
