@@ -35,7 +35,9 @@ class Command(BaseCommand):
         """Migrate, found the node, start web and worker, tell the story, and serve."""
         url, log = f"http://localhost:{port}", home / "demo.log"
         env = processes.environment(home, PUBLIC_URL=url, DISPATCH_INTERVAL_MS="50", DEADLINE_SLACK_MS="1500")
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # A shell's background job is born deaf to Ctrl-C: both signals end it, however it was started.
+        for ending in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(ending, signal.default_int_handler)
         self.say("Making the database …")
         processes.run(["migrate", "--verbosity", "0"], env)
         processes.run(["collectstatic", "--noinput", "--verbosity", "0"], env)
