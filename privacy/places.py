@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from privacy.column import Column, Kind
-from privacy.duck import list_sql, name_sql
+from privacy.quoting import list_sql, name_sql
 from privacy.schema import Table
 from privacy.unit import HIDDEN, ROW_ID
 

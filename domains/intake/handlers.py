@@ -127,8 +127,8 @@ def _ask(
         if failure.is_passing or claim.lost.is_set():
             raise
         # Its memory or its time was not enough, or the file is one that breaks a reader: refused either way.
-        code = "limits_exceeded" if failure.code in ("timed_out", "computation_failed") else failure.code
-        raise Refused(code) from failure
+        is_limit = failure.code in ("timed_out", "computation_failed", "engine_fault")
+        raise Refused("limits_exceeded" if is_limit else failure.code) from failure
     if "refused" in report:
         raise Refused(report.pop("refused"), report)
     return report

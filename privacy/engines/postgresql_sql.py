@@ -11,6 +11,7 @@ from typing import Any
 
 from privacy.engines.reach import COLUMN_LARGEST, COLUMN_SMALLEST
 from privacy.engines.translate import Dialect, Place
+from privacy.quoting import name_sql
 from privacy.schema import Column, Kind
 from privacy.unit import ROW_ID
 
@@ -18,11 +19,6 @@ _EXACT = 2**53
 _WHOLE = {"int2", "int4", "int8"}
 # A number as text, short enough that no conversion of it can overflow or underflow.
 _NUMBER = r"^\s*[+-]?([0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})([eE][+-]?[0-9]{1,2})?\s*$"
-
-
-def name_sql(name: str) -> str:
-    """Return a quoted identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def column_sql(quoted: str, column: Column | None, found: str) -> str:

@@ -7,7 +7,8 @@ from fractions import Fraction
 
 from privacy.query.check import Key
 from privacy.query.intervals import BOOL, DATE
-from privacy.query.rows_sql import MAX_KEY, RowSql, day_sql, double_sql, name_sql, text_sql
+from privacy.query.rows_sql import MAX_KEY, RowSql, day_sql, double_sql
+from privacy.quoting import name_sql, text_sql
 from privacy.schema import Kind
 
 

@@ -20,8 +20,8 @@ from privacy.query.places_sql import Base, one_scan, split
 from privacy.query.plan import Plan, row_expressions
 from privacy.query.relation import Scan, within
 from privacy.query.relation_sql import SALT, Source, path_mark, shuffled
-from privacy.query.rows_sql import name_sql, text_sql
 from privacy.query.scope import table_of
+from privacy.quoting import name_sql, text_sql
 from privacy.schema import Table
 
 

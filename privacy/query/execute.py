@@ -7,14 +7,14 @@ has one fixed text. DuckDB runs in this process with one readable file and its c
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from privacy import places
-from privacy.duck import lockdown
+from privacy.engines.duck import Engine
 from privacy.errors import EngineFault, LossExceeded, QueryRejected
 from privacy.loss import Loss
 from privacy.noise import fresh_salt
@@ -30,8 +30,8 @@ from privacy.query.plan import Plan
 from privacy.query.post import Post
 from privacy.query.price import Pricing, price
 from privacy.query.relation import Scan
-from privacy.query.rows_sql import text_sql
 from privacy.query.scope import work
+from privacy.quoting import text_sql
 from privacy.schema import Table
 
 __all__ = ["Prepared", "fresh_salt", "prepare", "stand_by"]
@@ -40,27 +40,6 @@ MOST_JOINED = 20_000_000
 SPEC_KEYS = frozenset({"plan", "table", "loss", "tick", "declared_rows", "memory_mb", "threads"})
 Paths = Mapping[str, str | Path] | str | Path
 Exact = dict[int | str, tuple[int, ...]]
-
-
-class Engine:
-    """Starts engines; one may stand by, for starting takes longer than a small question."""
-
-    def __init__(self) -> None:
-        """Start nothing yet."""
-        self._waiting: Any = None
-
-    def stand_by(self) -> None:
-        """Start an engine that the next `take` gives."""
-        import duckdb
-
-        self._waiting = duckdb.connect(":memory:")
-
-    def take(self) -> Any:
-        """Return a fresh engine that nobody used before, whose configuration is open."""
-        import duckdb
-
-        waiting, self._waiting = self._waiting, None
-        return duckdb.connect(":memory:") if waiting is None else waiting
 
 
 @dataclass(frozen=True)
@@ -91,9 +70,13 @@ class Prepared:
         """Return the rows of one of this plan's queries over the files at `paths`. PRIVATE."""
         given = paths if isinstance(paths, Mapping) else {self.table.name: paths}
         files = {name: str(_file(path)) for name, path in given.items() if name in query.tables}
-        return _query(
-            self.engine, query, files, salt, lockdown(list(files.values()), self.memory_mb, self.threads)
-        )
+        with self.engine.locked(  # integers add up the same in any order
+            files=list(files.values()), memory_mb=self.memory_mb, threads=self.threads, keeps_order=False
+        ) as connection:
+            has_places = all(_has_places(file, connection) for file in files.values())
+            text = query.text(files, salt, has_places=has_places)
+            rows: list[tuple[Any, ...]] = connection.execute(text).fetchall()
+            return rows
 
     def bins(self, paths: Paths, salt: int) -> Bins:
         """Return every histogram, by need, cell and bin. PRIVATE, like `exact`, and over the same rows."""
@@ -221,29 +204,6 @@ def _file(path: str | Path) -> Path:
     if not file.is_absolute() or set(str(file)) & set("*?[]{}\0") or not file.is_file():
         raise EngineFault("The version's file is not there.", code="file_missing")
     return file
-
-
-def _query(
-    engine: Engine, compiled: Compiled, files: Mapping[str, str], salt: int, settings: Sequence[str]
-) -> list[tuple[Any, ...]]:
-    """Return the rows of a query, run by an engine that can read the tables' `files` and nothing else."""
-    import duckdb
-
-    try:
-        with engine.take() as connection:
-            connection.execute(
-                "SET preserve_insertion_order = false"
-            )  # integers add up the same in any order
-            for setting in settings:
-                connection.execute(setting)
-            has_places = all(_has_places(file, connection) for file in files.values())
-            rows: list[tuple[Any, ...]] = connection.execute(
-                compiled.text(files, salt, has_places=has_places)
-            ).fetchall()
-            return rows
-    except duckdb.Error:
-        # The engine's own words can quote a row; and `from None` keeps them out of any traceback.
-        raise EngineFault("The engine could not compute this answer.") from None
 
 
 def _has_places(path: str, connection: Any) -> bool:

@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from privacy.duck import name_sql
 from privacy.places import RANK, SIZE, KeyPlaces, prepared_keys
 from privacy.query.layout import Layout, Shape
 from privacy.query.relation_sql import shuffled
+from privacy.quoting import name_sql
 from privacy.schema import Table
 
 

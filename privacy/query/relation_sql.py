@@ -11,9 +11,10 @@ from fractions import Fraction
 from privacy.errors import EngineFault
 from privacy.query.expr import Aggregate, Expr
 from privacy.query.relation import MATCHED, Derived, Join, Relation, Scan, within
-from privacy.query.rows_sql import RowSql, column_sql, double_sql, name_sql, text_sql
+from privacy.query.rows_sql import RowSql, column_sql, double_sql
 from privacy.query.scope import columns_of, extent, key_name, summand, table_of
 from privacy.query.types import Checker
+from privacy.quoting import name_sql, text_sql
 from privacy.schema import Kind, Table
 from privacy.unit import ROW_ID
 

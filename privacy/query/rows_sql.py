@@ -13,23 +13,12 @@ from fractions import Fraction
 from privacy.errors import EngineFault
 from privacy.query.expr import Expr
 from privacy.query.needs import Need
+from privacy.quoting import name_sql, text_sql
 from privacy.schema import Column, Kind, Table, day_of
 
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "eq": "=", "lt": "<", "le": "<="}
 _PARTS = {"year": "year", "quarter": "quarter", "month": "month", "day": "day", "weekday": "dayofweek"}
 MAX_KEY = 256
-
-
-def name_sql(name: str) -> str:
-    """Return a quoted identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def text_sql(text: str) -> str:
-    """Return a quoted text literal; DuckDB's plain literals know no escapes."""
-    if "\0" in text:
-        raise EngineFault("A literal cannot be written.")
-    return "'" + text.replace("'", "''") + "'"
 
 
 def double_sql(value: Fraction | Decimal) -> str:

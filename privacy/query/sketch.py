@@ -15,6 +15,7 @@ from decimal import Decimal, InvalidOperation
 from sqlglot.dialects.duckdb import DuckDB
 
 from privacy.query.plan import AGGREGATES
+from privacy.quoting import name_sql, text_sql
 from privacy.schema import NUMERIC, Column, Kind, Table, decimal_text
 
 # What a figure can be: its words in a form, and the SQL around its column. Only what the engine has is offered.
@@ -129,7 +130,7 @@ class Names:
 
     def sql(self, table: Table, column: str) -> str:
         """Return a column's SQL, with its table before it where there are several."""
-        return f"{name_sql(table.name)}.{name_sql(column)}" if self.joins else name_sql(column)
+        return f"{spelled_sql(table.name)}.{spelled_sql(column)}" if self.joins else spelled_sql(column)
 
     @property
     def unit(self) -> str:
@@ -143,16 +144,11 @@ def offered(table: Table) -> tuple[str, ...]:
     return tuple(fn for fn in FIGURES if fn in AGGREGATES and (fn != "units" or has_unit))
 
 
-def name_sql(name: str) -> str:
+def spelled_sql(name: str) -> str:
     """Return a name as SQL reads it back: bare where that is safe, else quoted."""
     if _PLAIN.match(name) and name not in _KEYWORDS:
         return name
-    return '"' + name.replace('"', '""') + '"'
-
-
-def text_sql(value: str) -> str:
-    """Return a text literal."""
-    return "'" + value.replace("'", "''") + "'"
+    return name_sql(name)
 
 
 def number(text: str, part: str, message: str) -> Decimal:

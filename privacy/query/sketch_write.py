@@ -17,9 +17,9 @@ from privacy.query.sketch import (
     Sketch,
     SketchInvalid,
     literal,
-    name_sql,
     number,
     offered,
+    spelled_sql,
     values_of,
 )
 from privacy.schema import NUMERIC, Kind, Table, decimal_text
@@ -39,7 +39,7 @@ def join_sql(join: Join, names: Names) -> str:
         raise SketchInvalid("on", "Tables about the same people are joined on those; leave this empty.")
     else:
         left, right = names.unit, str(other.unit.column)
-    return f"{word} {name_sql(other.name)} ON {left} = {names.sql(other, right)}"
+    return f"{word} {spelled_sql(other.name)} ON {left} = {names.sql(other, right)}"
 
 
 def group_sql(group: Group, names: Names) -> str:
@@ -120,9 +120,9 @@ def write(sketch: Sketch, table: Table) -> str:
     keys = [group_sql(group, names) for group in sketch.groups]
     items = [_named_key(group, sql, names) for group, sql in zip(sketch.groups, keys, strict=True)]
     for figure in sketch.figures:
-        named = f" AS {name_sql(figure.name)}" if figure.name else ""
+        named = f" AS {spelled_sql(figure.name)}" if figure.name else ""
         items.append(figure_sql(figure, sketch, names) + named)
-    lines = [f"SELECT {', '.join(items)}", f"FROM {name_sql(table.name)}"]
+    lines = [f"SELECT {', '.join(items)}", f"FROM {spelled_sql(table.name)}"]
     lines += [join_sql(join, names) for join in sketch.joins]
     if sketch.conditions:
         found = [condition_sql(condition, names) for condition in sketch.conditions]
@@ -141,7 +141,7 @@ def write(sketch: Sketch, table: Table) -> str:
 def _named_key(group: Group, sql: str, names: Names) -> str:
     """Return a group's column of the answer; one in steps is named after them."""
     column = names.find(group.column)[0]
-    return f"{sql} AS {name_sql(step_name(column.name, group.step))}" if group.step.strip() else sql
+    return f"{sql} AS {spelled_sql(step_name(column.name, group.step))}" if group.step.strip() else sql
 
 
 def step_name(column: str, step: str) -> str:

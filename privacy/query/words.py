@@ -9,13 +9,9 @@ from privacy.query.expr import Aggregate, Expr
 from privacy.query.plan import Plan, columns_touched
 from privacy.query.relation import Join, Relation, Scan, lies, made_of
 from privacy.query.words_source import source_lines
+from privacy.quoting import text_sql
 
 _INFIX = {"add": "+", "sub": "−", "mul": "×", "div": "÷", "eq": "=", "lt": "<", "le": "≤"}
-
-
-def _text(value: str) -> str:
-    """Return `value` in quotes."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _case(parts: list[str]) -> str:
@@ -36,7 +32,7 @@ def phrase(expr: Expr, plan: Plan, relation: Relation | None = None) -> str:
         "num": lambda: value,
         "bool": lambda: value,
         "date": lambda: value,
-        "text": lambda: _text(value),
+        "text": lambda: text_sql(value),
         "null": lambda: "unknown",
         "key": lambda: phrase(plan.keys[int(value)], plan),
         "neg": lambda: f"−{parts[0]}",
@@ -44,7 +40,7 @@ def phrase(expr: Expr, plan: Plan, relation: Relation | None = None) -> str:
         "or": lambda: "(" + " or ".join(parts) + ")",
         "not": lambda: f"not ({parts[0]})",
         "in": lambda: f"{parts[0]} is one of {', '.join(parts[1:])}",
-        "like": lambda: f"{parts[0]} matches {_text(value)}",
+        "like": lambda: f"{parts[0]} matches {text_sql(value)}",
         "isnull": lambda: f"{parts[0]} is unknown",
         "case": lambda: "(" + _case(parts) + ")",
         "trunc": lambda: f"the beginning of the {value} of {parts[0]}",

@@ -12,8 +12,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from privacy import duck, places
-from privacy.duck import list_sql, name_sql, text_sql
+from privacy import places
+from privacy.engines.duck import Engine
+from privacy.quoting import list_sql, name_sql, text_sql
 from privacy.schema import Column, Kind, Table, day_of, decimal_text
 
 MISSING_SHARE = 0.05
@@ -42,7 +43,7 @@ class Mock:
         unit = self.table.unit.column
         if unit is not None and self.table.find(unit) is None:
             columns.append(f"'mock-' || {self._unit()} AS {name_sql(unit)}")
-        with duck.locked(files=[parquet, csv], memory_mb=self.memory_mb) as connection:
+        with Engine().locked(files=[parquet, csv], memory_mb=self.memory_mb) as connection:
             rows = (
                 f"SELECT {', '.join(columns)}, i AS {name_sql(places.ORDER)} FROM range({self.rows}) AS t(i)"
             )

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from privacy import duck
-from privacy.duck import name_sql, text_sql
+from privacy.engines.duck import Engine
+from privacy.errors import EngineFault
+from privacy.quoting import name_sql, text_sql
 from privacy.tabular.source import FileRefused, Source, look, require_names, require_text
 
 _KINDS = ("integer", "decimal", "boolean", "date")
@@ -43,20 +44,20 @@ class Check:
 
     def run(self, path: str) -> bytes:
         """Return the findings on the file at `path` as JSON: columns and rows, or the code of a refusal."""
-        import duckdb
-
         try:
             findings = self._findings(look(path, self.declared))
         except FileRefused as refusal:
             findings = {"refused": refusal.code, **({"line": refusal.line} if refusal.line else {})}
-        except duckdb.Error:  # its words may quote a row
+        except EngineFault:
             findings = {"refused": "unreadable"}
         return json.dumps(findings).encode()
 
     def _findings(self, source: Source) -> dict[str, Any]:
         if source.delimiter is not None:
             require_text(source, max_bytes=self.max_bytes)
-        with duck.locked(files=[source.path], memory_mb=self.memory_mb, threads=self.threads) as connection:
+        with Engine().locked(
+            files=[source.path], memory_mb=self.memory_mb, threads=self.threads
+        ) as connection:
             read = self._csv if source.delimiter is not None else self._parquet
             return read(source, connection)
 

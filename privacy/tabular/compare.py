@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from privacy import duck
-from privacy.duck import name_sql, text_sql
+from privacy.engines.duck import Engine
+from privacy.quoting import name_sql, text_sql
 from privacy.schema import Column, Kind, Table
 
 TELLING_VALUES = 100  # a column with at least so many declared values tells rows apart
@@ -26,7 +26,9 @@ class Compare:
 
     def run(self, mock: str, data: str) -> bytes:
         """Return as JSON whether the mock shares unit ids with the data, or repeats its rows. Owner's eyes only."""
-        with duck.locked(files=[mock, data], memory_mb=self.memory_mb, threads=self.threads) as connection:
+        with Engine().locked(
+            files=[mock, data], memory_mb=self.memory_mb, threads=self.threads
+        ) as connection:
             code = self._refusal(text_sql(mock), text_sql(data), connection)
         return json.dumps({"refused": code} if code else {}).encode()
 

@@ -15,8 +15,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from privacy import duck, places
-from privacy.duck import list_sql, name_sql, text_sql
+from privacy import places
+from privacy.engines.duck import Engine
+from privacy.errors import EngineFault
+from privacy.quoting import list_sql, name_sql, text_sql
 from privacy.schema import Column, Kind, Table, day_of, decimal_text
 from privacy.tabular.source import FileRefused, Source, look
 
@@ -145,18 +147,16 @@ class Conform:
 
     def run(self, path: str, out: str, scratch: str) -> bytes:
         """Write the Parquet file `out` from the upload at `path`; return the counts, or a refusal, as JSON."""
-        import duckdb
-
         files = [path, out]
         try:
             source = look(path, self.declared)
-            with duck.locked(
+            with Engine().locked(
                 files=files, memory_mb=self.memory_mb, threads=self.threads, scratch=scratch
             ) as connection:
                 report = self._write(_named(source, connection), out, connection)
         except FileRefused as refusal:
             report = {"refused": refusal.code, **refusal.facts}
-        except duckdb.Error:  # its words may quote a row
+        except EngineFault:
             report = {"refused": "unreadable"}
         return json.dumps(report).encode()
 

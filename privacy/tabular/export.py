@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from privacy import duck
-from privacy.duck import name_sql, text_sql
+from privacy.engines.duck import Engine
+from privacy.quoting import name_sql, text_sql
 from privacy.unit import HIDDEN, ROW_ID
 
 
@@ -24,7 +24,7 @@ class Export:
             f"COLUMNS(lambda name: name != {text_sql(ROW_ID)} AND NOT starts_with(name, {text_sql(HIDDEN)}))"
         )
         rows = f"SELECT {shown} FROM read_parquet({text_sql(parquet)}) ORDER BY {row_id}"
-        with duck.locked(files=[parquet, csv], memory_mb=self.memory_mb) as connection:
+        with Engine().locked(files=[parquet, csv], memory_mb=self.memory_mb) as connection:
             connection.execute(f"COPY ({rows}) TO {text_sql(csv)} (FORMAT csv, HEADER, USE_TMP_FILE false)")
         return b"{}"
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from privacy.duck import text_sql
 from privacy.errors import PrivacyError
+from privacy.quoting import text_sql
 from privacy.schema import MAX_COLUMNS, MAX_NAME
 from privacy.unit import is_hidden
 

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import duckdb
 
-from privacy.duck import lockdown
+from privacy.engines.duck import lockdown
 from privacy.query.execute import Prepared, fresh_salt, prepare
 from privacy.query.parse import parse
 from privacy.query.price import price

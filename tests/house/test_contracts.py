@@ -31,6 +31,18 @@ BREACHES = {
         "import domains.ledger.models",
         "Only the ledger imports its own models",
     ),
+    **{
+        f"only the engines' room talks to {engine}": (
+            file,
+            f"import {engine}",
+            "Only the engines' room talks to an engine",
+        )
+        for engine, file in (
+            ("duckdb", "privacy/query/execute.py"),
+            ("psycopg", "domains/intake/connecting.py"),
+            ("pyspark", "privacy/workload/execute.py"),
+        )
+    },
     "only privacy.noise calls OpenDP": ("privacy/query/price.py", "import opendp.mod", "Only privacy.noise"),
 }
 

@@ -14,14 +14,15 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from privacy.duck import lockdown
+from privacy.engines.duck import lockdown
 from privacy.errors import EngineFault, LossExceeded, PrivacyError, QueryRejected
 from privacy.query.answer import Answer
 from privacy.query.execute import prepare
 from privacy.query.parse import parse
 from privacy.query.plan import Expr
 from privacy.query.price import price
-from privacy.query.rows_sql import RowSql, text_sql
+from privacy.query.rows_sql import RowSql
+from privacy.quoting import text_sql
 from privacy.schema import Column, Kind, Table
 from privacy.unit import PrivacyUnit
 from tests.privacy.engine_data import COLUMNS, NOTES, Bench, Row, people, random_rows, rows_as_units, write

@@ -14,10 +14,10 @@ from typing import Protocol
 import duckdb
 import pytest
 
-from privacy.duck import name_sql
 from privacy.places import KeyPlaces
 from privacy.query.compile import compile_plan
 from privacy.query.execute import Prepared
+from privacy.quoting import name_sql
 from tests.privacy.engine_data import Bench, load, people, random_rows, rows_as_units
 from tests.privacy.plans import random_query
 

@@ -5,7 +5,7 @@ import json
 import duckdb
 import pytest
 
-from privacy import duck
+from privacy.engines.duck import Engine
 from privacy.schema import Column, Kind
 from privacy.tabular import compare, conform, export
 
@@ -195,7 +195,7 @@ def test_a_name_that_would_be_sql_is_only_a_name(make):
 
 def test_the_engine_reads_and_writes_named_files_only(tmp_path):
     (tmp_path / "secret.csv").write_text("a\n1\n")
-    with duck.locked(files=[tmp_path / "named"], memory_mb=100) as connection:
+    with Engine().locked(files=[tmp_path / "named"], memory_mb=100) as connection:
         for query in (
             f"SELECT * FROM read_csv('{tmp_path}/secret.csv')",
             f"COPY (SELECT 1) TO '{tmp_path}/out.csv'",
