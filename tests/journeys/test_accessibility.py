@@ -35,6 +35,8 @@ PAGES = {
         "/datasets/support2/prepare/",
         "/datasets/support2/rules/",
         "/notices/",
+        "/connections/",
+        "/connections/new/",
     ],
     "rita": ["/", "/queue/", "/projects/"],
     "ada": [
