@@ -57,6 +57,7 @@ class Estimator:
         self.facts = facts
         self.deviations = [measure.deviation for measure in pricing.measures]
         self.scales = [measure.scale for measure in pricing.measures]
+        self.reaches = [float(measure.plus_minus_95 or 0) for measure in pricing.measures]
 
     def of(self, position: int, group: Group) -> Estimate:
         """Return the plan's aggregate at `position` from its noisy integers."""
@@ -141,7 +142,8 @@ class Estimator:
         if share in (0, 1):
             places = extreme_reach(scale, need.candidates)
         else:
-            places = rank_reach(scale, need.per_rank, need.candidates, (1 - most) * count)
+            shift = need.leverage * self.reaches[use.count or 0]
+            places = rank_reach(scale, need.per_rank, need.candidates, (1 - most) * count, shift)
         points = 100 * (most if is_vague else min(places / count, most))
         return Estimate(group.figures[use.total] * need.step, {}, None, is_vague, points, is_ranked=True)
 

@@ -121,13 +121,13 @@ class Prepared:
         counts = {number: exact[name][place] for number, name in enumerate(names)}
         shown = chooser.release({number: count for number, count in counts.items() if count > 0})
         kept = [names[number] for number in sorted(shown)]
-        others = Releaser(self.facts, self.pricing, self.mechanisms).figures(
-            kept, [exact[name] for name in kept], bins
+        figures = Releaser(self.facts, self.pricing, self.mechanisms).figures(
+            kept, [exact[name] for name in kept], bins, [shown[number] for number in sorted(shown)]
         )
-        groups = []
-        for number, rest in zip(sorted(shown), others, strict=True):
-            figures = (*rest[:place], shown[number], *rest[place + 1 :])
-            groups.append(Group(open_cell_values(str(names[number]), self.facts.keys), figures))
+        groups = [
+            Group(open_cell_values(str(name), self.facts.keys), own)
+            for name, own in zip(kept, figures, strict=True)
+        ]
         return sorted(groups, key=lambda group: [(key is None, str(key)) for key in group.keys])
 
     def _certificate(self) -> dict[str, Any]:

@@ -98,9 +98,11 @@ class Layout:
 
     def _row(self, need: Need) -> int:
         """Return how far one unit can move the figure of one group: its rows times a row's largest summand."""
-        return (1 if need.kind == "units" else self.rows) * (
-            need.score if need.way is Way.RANK else need.peak
-        )
+        return (1 if need.kind == "units" else self.rows) * need.peak
+
+    def counter(self, index: int) -> int:
+        """Return the need that counts the values which the order statistic `index` is chosen from."""
+        return next(use.count for use in self.uses if use.total == index and use.count is not None)
 
     def leaves(self, need: Need) -> tuple[int, ...]:
         """Return the places of a tree's key values in the order of their values, unknown ones last."""

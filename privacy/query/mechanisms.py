@@ -14,7 +14,7 @@ from privacy.query.layout import Layout
 from privacy.query.measures import Measure
 from privacy.query.needs import Way
 from privacy.query.price import Pricing
-from privacy.query.ranks import scores
+from privacy.query.ranks import aim, scores
 
 Vector = GaussianVector | LaplaceVector
 Bins = Mapping[int, Mapping[int | str, Mapping[int, int]]]  # by need, cell and bin: a number of rows
@@ -80,27 +80,38 @@ class Releaser:
     mechanisms: Mechanisms
 
     def figures(
-        self, names: Sequence[int | str], cells: Sequence[tuple[int, ...]], bins: Bins
+        self,
+        names: Sequence[int | str],
+        cells: Sequence[tuple[int, ...]],
+        bins: Bins,
+        shown: Sequence[int] = (),
     ) -> list[tuple[int, ...]]:
-        """Return the noisy figures of each cell by need, 0 where a need is released otherwise."""
-        columns = []
+        """Return the noisy figures of each cell by need; `shown` are those that chose unknown groups.
+
+        Order statistics come last, for they are aimed by counts that were released.
+        """
+        columns: dict[int, Sequence[int]] = {}
         for index, need in enumerate(self.facts.needs):
             exact = [cell[index] for cell in cells]
-            if index in self.mechanisms.choices and need.way is Way.RANK:
-                columns.append(self._ranked(index, [bins[index].get(name, {}) for name in names]))
-            elif need.way is Way.TREE:
-                columns.append(self._running(index, exact))
+            if need.way is Way.TREE:
+                columns[index] = self._running(index, exact)
             elif index in self.mechanisms.vectors:
-                columns.append(self.mechanisms.vectors[index].release(exact))
-            else:
-                columns.append([0] * len(exact))
-        return list(zip(*columns, strict=True))
+                columns[index] = self.mechanisms.vectors[index].release(exact)
+            elif index == self.facts.selector:
+                columns[index] = shown
+        for index in self.mechanisms.choices:
+            found = [bins[index].get(name, {}) for name in names]
+            columns[index] = self._ranked(index, found, columns[self.facts.counter(index)])
+        return list(zip(*(columns[index] for index in range(len(self.facts.needs))), strict=True))
 
-    def _ranked(self, index: int, groups: Sequence[Mapping[int, int]]) -> list[int]:
-        """Return, for each group, the grid value that was chosen near the wanted rank."""
+    def _ranked(self, index: int, groups: Sequence[Mapping[int, int]], counts: Sequence[int]) -> list[int]:
+        """Return, for each group, the grid value that was chosen near the wanted rank, by its noisy count."""
         need, rank = self.facts.needs[index], self.pricing.measures[index].rank
         choice = self.mechanisms.choices[index]
-        return [need.low + choice.release(scores(need, rank, group))[0] for group in groups]
+        return [
+            need.low + choice.release(scores(need, aim(need, rank, count), group))[0]
+            for group, count in zip(groups, counts, strict=True)
+        ]
 
     def _running(self, index: int, exact: Sequence[int]) -> list[int]:
         """Return each cell's running count, fitted to noisy sums over spans and rounded."""

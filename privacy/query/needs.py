@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -15,7 +16,7 @@ from privacy.query.types import Checker
 
 SQUARED_GRID = 2**16  # steps across the range of a value that is squared
 CANDIDATES = 4_000  # steps across the range of a value that is ranked
-EVEN = 16  # the weight of one ordinary figure
+EVEN = 64  # the weight of one ordinary figure
 
 
 class Way(StrEnum):
@@ -63,16 +64,14 @@ class Need:
         return self.high - self.low + 1
 
     @property
-    def score(self) -> int:
-        """Return by how much one row moves a candidate's score: see `ranks`."""
-        if self.share is None or self.share in (0, 1):
-            return 1
-        return max(self.share.numerator, self.share.denominator - self.share.numerator)
+    def per_rank(self) -> int:
+        """Return by how much a score falls for each value that a candidate is off: see `ranks`."""
+        return 1 if self.share is None or self.share in (0, 1) else 2
 
     @property
-    def per_rank(self) -> int:
-        """Return by how much a score falls for each value that a candidate is off."""
-        return 1 if self.share is None else self.share.denominator
+    def leverage(self) -> float:
+        """Return by how many places a quantile is aimed amiss for each row that its count is off: see `ranks`."""
+        return 0.0 if self.per_rank == 1 or self.share is None else abs(float(self.share) - 0.5)
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,11 @@ class Builder:
         return Use(self.need(total, EVEN), count, self.need(square, EVEN))
 
     def _rank(self, aggregate: Aggregate, value: Expr, typed: Typed) -> Use:
-        """Return a histogram to choose from, and a count at a small price to state the error by."""
+        """Return a histogram to choose from, and a count to aim and to state the error by.
+
+        Where noise of deviation s costs the whole, a choice for its part a errs by a variance of s² / 2a, and its
+        aim by (p − ½)² s² / (1 − a): least together where the count weighs √2 |p − ½| times as much.
+        """
         if aggregate.fn not in RANKED:
             raise invalid_plan()
         share = (
@@ -143,7 +146,8 @@ class Builder:
         share = share_of(aggregate) if share is None else share
         steps = _sum(value, typed, is_centred=False, most=self.candidates)
         ranked = Need("bins", value, steps.low, steps.high, 0, steps.step, 0, Way.RANK, share)
-        return Use(self.need(ranked, EVEN), self.need(self.counted(aggregate), 1))
+        for_count = max(1, round(EVEN * math.sqrt(2) * ranked.leverage))
+        return Use(self.need(ranked, EVEN), self.need(self.counted(aggregate), for_count))
 
     def counted(self, aggregate: Aggregate) -> Need:
         """Return the count of rows, or of those where the argument is known; one serves whoever needs it."""

@@ -56,7 +56,7 @@ def output_price(plan: Plan, facts: Layout, measures: tuple[Measure, ...], index
     position = int(output.expr.value or 0)
     use, fn = facts.uses[position], plan.aggregates[position].fn
     if fn in RANKED:
-        return _ranked(output.name, facts.needs[use.total], measures[use.total])
+        return _ranked(output.name, facts.needs[use.total], measures[use.total], measures[use.count or 0])
     if fn in ("mean", *SPREADS):
         kind = "mean" if fn == "mean" else fn.removesuffix("_pop")
         return _averaged(output.name, kind, facts.needs[use.total], use, measures)
@@ -79,7 +79,7 @@ def _averaged(name: str, kind: str, need: Need, use: Use, measures: tuple[Measur
     )
 
 
-def _ranked(name: str, need: Need, measure: Measure) -> OutputPrice:
+def _ranked(name: str, need: Need, measure: Measure, counted: Measure) -> OutputPrice:
     """Return how many places a quantile, MIN or MAX may be off, on a grid that is said."""
     step = decimal_text(Decimal(need.step.numerator) / Decimal(need.step.denominator))
     note = f"± is in percentile points of rank among the values. Values are taken in steps of {step}."
@@ -91,8 +91,9 @@ def _ranked(name: str, need: Need, measure: Measure) -> OutputPrice:
         )
         return OutputPrice(name, "quantile", None, note, places=places, places_at_most=places, share=1.0)
     share = float(need.share or 0)
-    near = rank_reach(measure.scale, need.per_rank, 1, None)
-    far = rank_reach(measure.scale, need.per_rank, need.candidates, None)
+    shift = need.leverage * float(counted.plus_minus_95 or 0)
+    near = rank_reach(measure.scale, need.per_rank, 1, math.inf, shift)
+    far = rank_reach(measure.scale, need.per_rank, need.candidates, None, shift)
     return OutputPrice(
         name, "quantile", None, note, places=near, places_at_most=far, share=max(share, 1 - share)
     )
