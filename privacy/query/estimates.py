@@ -140,7 +140,7 @@ class Estimator:
         share, scale = need.share or Fraction(0), self.scales[use.total]
         most = float(max(share, 1 - share))
         if share in (0, 1):
-            places = extreme_reach(scale, need.candidates)
+            places = extreme_reach(scale, need.candidates, count)
         else:
             shift = need.leverage * self.reaches[use.count or 0]
             places = rank_reach(scale, need.per_rank, need.candidates, (1 - most) * count, shift)

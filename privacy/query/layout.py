@@ -140,7 +140,9 @@ def layout(plan: Plan, table: Table, *, is_pure: bool = False) -> Layout:
         groups, rows = min(groups, held.held), min(rows, held.held)
     top = None if is_open else _top(plan, keys, groups, is_pure=is_pure)
     cells = 0 if is_open else math.prod(key.size for key in keys)
-    builder = Builder(columns_of(plan.source, table), _candidates(plan, cells, is_open=is_open))
+    builder = Builder(
+        columns_of(plan.source, table), _candidates(plan, cells, is_open=is_open), is_pure=is_pure
+    )
     if top is None:
         trees = [_tree(aggregate, keys, groups, is_pure=is_pure) for aggregate in plan.aggregates]
         uses = tuple(builder.use(each, tree) for each, tree in zip(plan.aggregates, trees, strict=True))

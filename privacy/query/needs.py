@@ -86,9 +86,10 @@ class Use:
 class Builder:
     """Collects needs, sharing equal ones, and how much of the loss each deserves."""
 
-    def __init__(self, columns: Columns, candidates: int = CANDIDATES) -> None:
+    def __init__(self, columns: Columns, candidates: int = CANDIDATES, *, is_pure: bool = False) -> None:
         self.columns = columns
         self.candidates = candidates
+        self.is_pure = is_pure
         self.needs: list[Need] = []
         self.weights: list[int] = []
 
@@ -133,11 +134,7 @@ class Builder:
         return Use(self.need(total, EVEN), count, self.need(square, EVEN))
 
     def _rank(self, aggregate: Aggregate, value: Expr, typed: Typed) -> Use:
-        """Return a histogram to choose from, and a count to aim and to state the error by.
-
-        Where noise of deviation s costs the whole, a choice for its part a errs by a variance of s² / 2a, and its
-        aim by (p − ½)² s² / (1 − a): least together where the count weighs √2 |p − ½| times as much.
-        """
+        """Return a histogram to choose from, and a count to aim and to state the error by: see `_for_count`."""
         if aggregate.fn not in RANKED:
             raise invalid_plan()
         share = (
@@ -146,8 +143,8 @@ class Builder:
         share = share_of(aggregate) if share is None else share
         steps = _sum(value, typed, is_centred=False, most=self.candidates)
         ranked = Need("bins", value, steps.low, steps.high, 0, steps.step, 0, Way.RANK, share)
-        for_count = max(1, round(EVEN * math.sqrt(2) * ranked.leverage))
-        return Use(self.need(ranked, EVEN), self.need(self.counted(aggregate), for_count))
+        weight = _for_count(ranked, is_pure=self.is_pure)
+        return Use(self.need(ranked, EVEN), self.need(self.counted(aggregate), weight))
 
     def counted(self, aggregate: Aggregate) -> Need:
         """Return the count of rows, or of those where the argument is known; one serves whoever needs it."""
@@ -168,6 +165,17 @@ def units_need(aggregate: Aggregate) -> Need:
 def only(condition: Expr, value: Expr) -> Expr:
     """Return `value` where `condition` holds and unknown elsewhere."""
     return Expr("case", (condition, value, Expr("null")))
+
+
+def _for_count(ranked: Need, *, is_pure: bool) -> int:
+    """Return the weight of the count that aims an order statistic, where its choice weighs EVEN.
+
+    Where noise of deviation s costs the whole, a choice for its part a errs by a variance of s² / 2a under zCDP,
+    and its aim by (p − ½)² s² / (1 − a): least together where the count weighs √2 |p − ½| times as much. Under
+    pure ε both parts are squared, and ³√(p − ½)² is best. Some of it is always kept, to state the error by.
+    """
+    best = ranked.leverage ** (2 / 3) if is_pure else math.sqrt(2) * ranked.leverage
+    return max(EVEN // 8 if is_pure else 1, round(EVEN * best))
 
 
 def _sum(expr: Expr, typed: Typed, *, is_centred: bool, most: int | None = None) -> Need:

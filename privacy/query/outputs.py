@@ -85,11 +85,12 @@ def _ranked(name: str, need: Need, measure: Measure, counted: Measure) -> Output
     note = f"± is in percentile points of rank among the values. Values are taken in steps of {step}."
     if measure.rank is not None:
         end = "smallest" if need.share == 0 else "largest"
-        places = extreme_reach(measure.scale, need.candidates)
+        near = extreme_reach(measure.scale, need.candidates, math.inf)
+        far = extreme_reach(measure.scale, need.candidates, None)
         note += (
             f" The value at about place {measure.rank} from the {end} is shown, for no single value may be."
         )
-        return OutputPrice(name, "quantile", None, note, places=places, places_at_most=places, share=1.0)
+        return OutputPrice(name, "quantile", None, note, places=near, places_at_most=far, share=1.0)
     share = float(need.share or 0)
     shift = need.leverage * float(counted.plus_minus_95 or 0)
     near = rank_reach(measure.scale, need.per_rank, 1, math.inf, shift)
@@ -128,5 +129,5 @@ def _supposed(output: OutputPrice, n: int) -> float | None:
         return math.sqrt(error) if output.kind == "stddev" else error
     if output.kind != "quantile":
         return None
-    small = n * (1 - output.share) < 3 * output.places_at_most
+    small = n * (1 - output.share if output.share < 1 else 1) < 3 * output.places_at_most
     return 100 * min((output.places_at_most if small else output.places) / n, output.share)

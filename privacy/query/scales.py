@@ -95,9 +95,13 @@ def extreme_rank(scale: float, candidates: int) -> int:
     return math.ceil(scale * math.log(20 * candidates)) + 1
 
 
-def extreme_reach(scale: float, candidates: int) -> float:
-    """Return the place from an end below which the answer to MIN or MAX lies at 95 %, whatever the rows are.
+def extreme_reach(scale: float, candidates: int, count: float | None) -> float:
+    """Return the place from an end below which the answer to MIN or MAX lies at 95 %.
 
-    Near the ends values are few and empty candidates many, so only the bound for any rows is safe: twice t.
+    Where values about place t lie as close as the noise reaches, places beyond it are chosen with the one-sided
+    tail ½ e^(−y/s): t + s ln 10. In small groups, or where `count` is None, only the bound for any rows is left:
+    about twice t.
     """
-    return extreme_rank(scale, candidates) + scale * math.log(20 * candidates)
+    rank = extreme_rank(scale, candidates)
+    far = rank + scale * math.log(20 * candidates)
+    return far if count is None or count < 3 * far else rank + scale * math.log(10)
