@@ -149,8 +149,9 @@ class Ask:
     ) -> Query:
         """Submit it at an ε, or at the least ε that keeps `figure` within ± `error`."""
         if error is not None:
-            found = self.estimate(epsilon=epsilon, error=error, figure=figure, rows=rows, grant=grant)
-            epsilon = found.epsilon
+            wanted = {"error": error, "figure": figure, "rows": rows, "grant": grant}
+            found = self.estimate(epsilon=epsilon, accounting=accounting, **wanted)  # type: ignore[arg-type]
+            epsilon, accounting = found.epsilon, found.accounting
         if epsilon is None:
             raise wrong("Give either an ε or the error that you need.")
         return self.query(epsilon=epsilon, title=title, grant=grant, accounting=accounting).submit()

@@ -43,13 +43,20 @@ def offer(epsilon: Decimal, accounting: Accounting, population: Population, chai
     `chain` holds the accounts that would be debited. Where neither currency can be paid, ρ is offered, and the
     estimate says what is missing.
     """
-    rho = Loss(rho_of(float(epsilon), population.conversion_delta), threshold_delta(population))
-    pure = Loss(0, 0, pure_of(epsilon, is_cost=True))
-    if accounting == Accounting.ZCDP or (accounting == Accounting.AUTO and not _holds(chain, pure)):
-        return rho
-    if accounting == Accounting.PURE or not _holds(chain, Loss(rho.rho, 0)):
+    rho, pure = (cost(epsilon, kind, population) for kind in (Accounting.ZCDP, Accounting.PURE))
+    with_delta = rho + Loss(0, threshold_delta(population))
+    if accounting == Accounting.ZCDP or (accounting == Accounting.AUTO and not can_pay(chain, pure)):
+        return with_delta
+    if accounting == Accounting.PURE or not can_pay(chain, rho):
         return pure
-    return rho + pure
+    return with_delta + pure
+
+
+def cost(epsilon: Decimal, accounting: Accounting, population: Population) -> Loss:
+    """Return what a question of an ε costs in one currency, zcdp or pure, without the δ of unknown keys."""
+    if accounting == Accounting.PURE:
+        return Loss(0, 0, pure_of(epsilon, is_cost=True))
+    return Loss(rho_of(float(epsilon), population.conversion_delta), 0)
 
 
 def threshold_delta(population: Population) -> int:
@@ -57,7 +64,8 @@ def threshold_delta(population: Population) -> int:
     return int(population.delta * DELTA_UNIT) // THRESHOLD_SHARE
 
 
-def _holds(chain: Sequence[Balance], loss: Loss) -> bool:
+def can_pay(chain: Sequence[Balance], loss: Loss) -> bool:
+    """Say whether every account of a chain has room for a loss; without accounts, nothing has."""
     return bool(chain) and all(loss.fits(balance.left) for balance in chain)
 
 

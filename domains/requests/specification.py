@@ -164,11 +164,16 @@ def specify(
 
 def offering(
     grant: AccessGrant, version: DatasetVersion, *, sql: str
-) -> tuple[Plan | Workload, Callable[[int], Pricing]]:
-    """Parse once; return the plan, and what an offered ρ buys of it. Raises QueryRejected."""
+) -> tuple[Plan | Workload, Callable[[Accounting, int], Pricing]]:
+    """Parse once; return the plan, and what an amount of ρ or of pure ε buys of it. Raises QueryRejected."""
     plan, table, size = _parsed(grant, version, sql)
     delta = threshold_delta(grant.dataset.population)
-    return plan, lambda rho: priced(plan, table, Loss(rho, delta), **size)
+
+    def buy(kind: Accounting, amount: int) -> Pricing:
+        offered = Loss(0, 0, amount) if kind == Accounting.PURE else Loss(amount, delta)
+        return priced(plan, table, offered, **size)
+
+    return plan, buy
 
 
 def _parsed(

@@ -52,8 +52,6 @@ class EstimateIn(serializers.Serializer[Any]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("epsilon" in attrs) == ("error" in attrs):
             raise serializers.ValidationError({"epsilon": "Give either an ε or the error that you need."})
-        if "error" in attrs and attrs["accounting"] != Accounting.ZCDP:
-            raise serializers.ValidationError({"accounting": "The ε for an error is found for zcdp alone."})
         return attrs
 
 
@@ -160,10 +158,11 @@ def _text(value: Decimal | None) -> str | None:
 
 def answered(grant: AccessGrant, given: dict[str, Any], by: User) -> Any:
     """Return the estimate of what an `EstimateIn` asks, at the ε that is offered or the least that is enough."""
-    rows, error = given["rows"], given.get("error")
-    epsilon = given.get("epsilon", "")
+    sql, rows, accounting = given["sql"], given["rows"], given["accounting"]
+    error, epsilon = given.get("error"), given.get("epsilon", "")
     if error is not None:
-        found = least_epsilon(grant, sql=given["sql"], error=error, figure=given["figure"], rows=rows, by=by)
-        epsilon = format(found, "f")
-    priced = estimate(grant, sql=given["sql"], epsilon=epsilon, accounting=given["accounting"], by=by)
+        wanted = {"error": error, "figure": given["figure"], "rows": rows, "accounting": accounting}
+        found = least_epsilon(grant, sql=sql, by=by, **wanted)
+        epsilon, accounting = format(found.epsilon, "f"), found.accounting.value
+    priced = estimate(grant, sql=sql, epsilon=epsilon, accounting=accounting, by=by)
     return EstimateOut(priced, context={"rows": rows}).data

@@ -15,7 +15,7 @@ from domains.ledger.queries import Balance
 from portal import sheets
 from portal.web import pages
 from portal.web.forms import SimilarForm
-from privacy.loss import Loss, rho_of
+from privacy.loss import Loss, pure_of, rho_of
 
 SIMILAR = Decimal("0.1")  # the question that is counted until another is named
 
@@ -33,10 +33,14 @@ def listing(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _similar_left(balance: Balance, rows: list[Balance], epsilon: Decimal) -> int:
-    """Return how many questions of an ε fit under this account and under those above it."""
-    loss = Loss(_rho(float(epsilon), balance.delta), 0)
-    return queries.similar_left(queries.chain_of(balance, rows), loss)
+def _similar_left(balance: Balance, rows: list[Balance], epsilon: Decimal) -> dict[str, int]:
+    """Return how many questions of an ε fit under this account and under those above it, in each currency."""
+    losses = {
+        "zcdp": Loss(_rho(float(epsilon), balance.delta), 0),
+        "pure": Loss(0, 0, pure_of(epsilon, is_cost=True)),
+    }
+    chain = queries.chain_of(balance, rows)
+    return {kind: queries.similar_left(chain, loss) for kind, loss in losses.items()}
 
 
 _rho = functools.lru_cache(maxsize=256)(rho_of)

@@ -14,6 +14,7 @@ from domains.ledger import queries as books
 from domains.projects import queries as projects
 from domains.projects.models import AccessGrant
 from domains.requests import actions, queries
+from domains.requests.accounting import Accounting
 from domains.requests.estimates import estimate
 from domains.requests.models import AnalysisRequest
 from domains.requests.targets import least_epsilon
@@ -141,9 +142,6 @@ def _find_epsilon(request: HttpRequest, composer: Composer, access: AccessGrant)
         return
     if not composer.sql:
         return
-    if composer.accounting != "zcdp":
-        form.add_error("error", "The least ε is found for payment in ρ; choose that first.")
-        return
     try:
         found = least_epsilon(
             access,
@@ -151,6 +149,7 @@ def _find_epsilon(request: HttpRequest, composer: Composer, access: AccessGrant)
             error=error,
             figure=form.cleaned_data.get("of", ""),
             rows=rows,
+            accounting=composer.accounting,
             by=request.user,
         )
     except pages.REFUSALS as refused:
@@ -158,8 +157,10 @@ def _find_epsilon(request: HttpRequest, composer: Composer, access: AccessGrant)
             raise
         form.add_error("error", str(refused))
         return
-    composer.form = RequestForm({**_typed(form), "epsilon": format(found, "f")})
-    composer.remark = f"ε {found:f} is the least that keeps the error within ± {error}."
+    changed = {"epsilon": format(found.epsilon, "f"), "accounting": found.accounting.value}
+    composer.form = RequestForm({**_typed(form), **changed})
+    paid = ", paid as pure ε," if found.accounting == Accounting.PURE else ""
+    composer.remark = f"ε {found.epsilon:f}{paid} is the least that keeps the error within ± {error}."
 
 
 def _typed(form: RequestForm) -> dict[str, Any]:

@@ -14,11 +14,13 @@ from django.db import IntegrityError, connection, transaction
 from domains.errors import BudgetExhausted, InvalidInput
 from domains.ledger import queries as books
 from domains.requests import accounting as rooms
-from domains.requests import actions
+from domains.requests import actions, targets
 from domains.requests.accounting import Accounting, offer
 from domains.requests.estimates import estimate
 from domains.requests.lifecycle import Status
 from domains.requests.policy import Allow, Refer, Refuse, Rules, assess
+from domains.requests.targets import least_epsilon
+from privacy.errors import QueryRejected
 from privacy.loss import Loss
 from privacy.query.price import price
 from tests import make
@@ -190,3 +192,64 @@ def test_the_database_refuses_a_revision_whose_currency_is_not_its_loss(grant):
         copy = f"INSERT INTO requests_revision ({names}) SELECT {', '.join(values.values())} FROM requests_revision"
         with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(copy)
+
+
+COUNT, COUNTS = (
+    "SELECT COUNT(*) AS n FROM support2",
+    "SELECT sex, COUNT(*) AS n, AVG(age) AS a FROM support2 GROUP BY sex",
+)
+
+
+def least(grant, kind, sql=COUNT, error="60"):
+    return least_epsilon(grant, sql=sql, error=error, figure="n", accounting=kind, by=make.person("sam"))
+
+
+def test_the_least_epsilon_reaches_the_error_in_the_currency_that_is_named(grant):
+    for kind in ("zcdp", "pure"):
+        found = least(grant, kind)
+        assert found.accounting == kind
+        priced = [
+            estimate(grant, sql=COUNT, epsilon=str(each), accounting=kind, by=make.person("sam"))
+            for each in (found.epsilon, found.epsilon - Decimal("0.001"))
+        ]
+        assert [each.specification.loss.pure > 0 for each in priced] == [kind == "pure"] * 2
+        reached, missed = (each.specification.pricing.outputs[0].plus_minus_95 for each in priced)
+        assert reached <= 60 < missed
+
+
+def test_auto_finds_the_cheaper_currency_that_the_grant_can_pay(grant):
+    in_rho, in_pure = (least(grant, kind) for kind in ("zcdp", "pure"))
+    assert in_pure.epsilon < in_rho.epsilon, "one count is cheaper with Laplace noise"
+    assert least(grant, "auto") == in_pure
+    wide = [least(grant, kind, COUNTS, "40") for kind in ("zcdp", "pure")]
+    assert least(grant, "auto", COUNTS, "40") == min(wide, key=lambda offer: offer.epsilon)
+
+
+@pytest.mark.parametrize("pure", ["0", "0.01"])
+def test_auto_finds_no_offer_that_the_grant_cannot_pay(pure):
+    grant = make.grant(pure=pure)
+    assert least(grant, "pure").epsilon > Decimal(pure)
+    assert least(grant, "auto") == least(grant, "zcdp")
+
+
+def test_auto_leaves_out_a_currency_that_the_question_cannot_be_paid_in(grant, monkeypatch):
+    unknown = "SELECT dzgroup, COUNT(*) AS n FROM support2 GROUP BY dzgroup"
+    monkeypatch.setattr(targets, "least_offer", _refusing_pure(targets.least_offer))
+    assert least(grant, "auto", unknown).accounting == "zcdp"
+    with pytest.raises(QueryRejected) as caught:
+        least(grant, "auto", unknown, "0.01")
+    assert caught.value.code == "target_unreachable"
+    with pytest.raises(InvalidInput) as dear:
+        least(grant, "auto", COUNT, "1")
+    assert dear.value.code == "target_too_dear"
+
+
+def _refusing_pure(fair):
+    """Stand in for group names that are not public, which cannot be shown under pure ε."""
+
+    def least_offer(buy, **wanted):
+        if buy.args == (Accounting.PURE,):
+            raise QueryRejected("pure_unknown_keys", "GROUP BY", "No.", "Pay in ρ and δ.")
+        return fair(buy, **wanted)
+
+    return least_offer

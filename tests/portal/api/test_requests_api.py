@@ -77,6 +77,15 @@ def test_an_estimate_stores_and_spends_nothing(node, call):
     assert before == (spent(node), AnalysisRequest.objects.count())
 
 
+@pytest.mark.parametrize("accounting", ["zcdp", "pure", "auto"])
+def test_the_least_epsilon_for_an_error_is_priced_in_the_currency_asked_for(node, call, accounting):
+    body = {"grant": node.grant, "sql": SQL, "error": "40", "figure": "n", "accounting": accounting}
+    found = call("sam").post("requests/estimate/", body).json()
+    assert found["accounting"] == ("zcdp" if accounting == "auto" else accounting), "no cap pays pure ε here"
+    assert float(found["measures"][0]["plus_minus_95"]) <= 40
+    assert found["fits"] == (accounting != "pure")
+
+
 def test_a_smaller_epsilon_costs_less_and_is_less_exact(node, call):
     def priced(epsilon):
         return (

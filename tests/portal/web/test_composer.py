@@ -276,6 +276,33 @@ def test_a_budget_has_a_second_bar_exactly_where_its_pure_cap_is_above_0(given: 
     assert bars() == [f"{label}: {kind}" for label in one for kind in kinds]
 
 
+def test_budgets_count_similar_questions_in_pure_epsilon_too(given: Story) -> None:
+    sam, path = kit.browser(given.cast.sam), reverse("budgets")
+
+    def room() -> list[tuple[str, str]]:
+        shown = html.unescape(sam.get(path, {"epsilon": "0.1"}).content.decode())
+        return re.findall(r"Room for ([0-9,]+) more .*?paid in ρ, and for ([0-9,]+) paid as pure ε", shown)
+
+    assert room() == []
+    pure.raise_caps(given.grant, "2", owner=given.cast.alice, reviewer=given.cast.rita)
+    pure.give(given.grant, "0.5", administrator=given.cast.ada)
+    assert [in_pure for _, in_pure in room()] == ["20", "20", "5"], "population, dataset and grant"
+    assert all(int(in_rho) > 20 for in_rho, _ in room())
+
+
+def test_the_least_epsilon_is_found_in_what_it_is_to_be_paid_in(given: Story) -> None:
+    sam = kit.browser(given.cast.sam)
+    pure.raise_caps(given.grant, "2", owner=given.cast.alice, reviewer=given.cast.rita)
+    pure.give(given.grant, "0.5", administrator=given.cast.ada)
+    wanted = {**FILLED, "error": "20", "of": "n", "do": "target"}
+    found = page(sam, given, {**wanted, "accounting": "pure"})
+    assert re.search(r"ε [0-9.]+, paid as pure ε, is the least that keeps the error within ± 20\.", found)
+    assert '<option value="pure" selected>' in found
+    in_rho = page(sam, given, {**wanted, "accounting": "zcdp"})
+    assert '<option value="zcdp" selected>' in in_rho
+    assert "paid as pure ε, is the least" not in in_rho
+
+
 def test_a_grant_never_promises_more_than_what_is_above_it_holds() -> None:
     above = Balance("dataset", "d", Loss(10, 10), Loss.zero(), Loss(7, 0), 1e-6, "1", 0, "p", "d")
     grant = Balance("grant", "g", Loss(90, 10), Loss.zero(), Loss.zero(), 1e-6, "2", 0, "p", "d")
