@@ -87,19 +87,25 @@ class Session:
 
     connection: Any
     types: dict[str, str]
+    last: tuple[object, str] = (None, "")
 
-    def vectors(
-        self, prepared: Prepared, relation: str, salt: int = 77, fault: str = ""
-    ) -> dict[Any, tuple[int, ...]]:
+    def vectors(self, prepared: Prepared, relation: str, *, fault: str = "") -> dict[Any, tuple[int, ...]]:
         """Return the exact vectors of a prepared plan over a table."""
-        name = prepared.table.name
-        place = Place(in_place.Relation("public", relation), prepared.table, self.types)
-        sql = translate(prepared.compiled.text({name: name}, salt), {name: place}, PostgreSqlDialect())
+        sql = self.translated(
+            prepared.compiled.text({prepared.table.name: prepared.table.name}, 77), prepared.table
+        )
         if fault:
             before, after = fault.split("=>")
             sql = sql.replace(before, after)
-        rows = self.connection.execute(sql).fetchall()
+        rows = self.connection.execute(sql.replace('"d0"', f'"{relation}"')).fetchall()
         return {row[0]: tuple(int(value) for value in row[1:]) for row in rows}
+
+    def translated(self, text: str, table: Table) -> str:
+        """Return a plan's text for d0; neighbours are asked in the same words, so it is written once."""
+        if self.last[0] != (text, table):
+            place = Place(in_place.Relation("public", "d0"), table, self.types)
+            self.last = ((text, table), translate(text, {table.name: place}, PostgreSqlDialect()))
+        return self.last[1]
 
 
 @pytest.fixture
