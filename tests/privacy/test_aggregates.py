@@ -174,8 +174,9 @@ def test_one_row_or_group_too_many_of_a_unit_is_caught(engine: duckdb.DuckDBPyCo
 
 
 @pytest.mark.prove
-def test_no_unit_moves_a_score_in_thousands_of_questions(engine: duckdb.DuckDBPyConnection) -> None:
-    assert not any(replayed(engine, cases=400, seed=seed) for seed in range(10, 15))
+@pytest.mark.parametrize("seed", [10, 11, 12])
+def test_no_unit_moves_a_score_in_a_thousand_questions(engine: duckdb.DuckDBPyConnection, seed: int) -> None:
+    assert not replayed(engine, cases=400, seed=seed)
 
 
 @pytest.mark.parametrize("share", ["1/2", "9/10", "1/100", "0", "1"])

@@ -70,11 +70,11 @@ def unit_forgotten(sql: str) -> str:
 
 # Each fault with a seed that meets it soon; the honest engine is held against all of them, and more.
 FAULTS = (
-    (no_bound_before_the_join, 2),
-    (no_bound_after_the_join, 2),
-    (ordinal_from_outside, 2),
+    (no_bound_before_the_join, 1),
+    (no_bound_after_the_join, 1),
+    (ordinal_from_outside, 7),
     (many_matches, 2),
-    (unit_forgotten, 6),
+    (unit_forgotten, 1),
 )
 
 
@@ -161,7 +161,7 @@ def first_violation(replay: Replay, fault: Fault, *, cases: int, seed: int) -> s
 
 
 def test_no_unit_moves_an_answer_over_joins_by_more_than_it_is_priced_for(replay: Replay) -> None:
-    assert first_violation(replay, honest, cases=60, seed=1) is None
+    assert first_violation(replay, honest, cases=40, seed=1) is None
 
 
 @pytest.mark.parametrize(("fault", "seed"), FAULTS, ids=[fault.__name__ for fault, _ in FAULTS])
@@ -170,6 +170,6 @@ def test_every_planted_fault_is_caught(replay: Replay, fault: Fault, seed: int) 
 
 
 @pytest.mark.prove
-def test_no_unit_moves_an_answer_over_joins_in_thousands_of_plans(replay: Replay) -> None:
-    for seed in range(10, 14):
-        assert first_violation(replay, honest, cases=500, seed=seed) is None
+@pytest.mark.parametrize("seed", [10, 11, 12, 13])
+def test_no_unit_moves_an_answer_over_joins_in_thousands_of_plans(replay: Replay, seed: int) -> None:
+    assert first_violation(replay, honest, cases=256, seed=seed) is None
