@@ -48,8 +48,8 @@ format: $(DEV_PINS)  ## Let ruff repair what it can
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-prove: $(DEV_PINS)  ## The long counts: audits over many runs, kill -9 loops, races
-	$(PY) -m pytest -n $(WORKERS) --dist loadfile -m prove --durations 15
+prove: $(DEV_PINS)  ## The long counts: audits over many runs, kill -9 loops, races (under 15 minutes on two cores)
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal -m prove --durations 40
 
 bench: $(DEV_PINS)  ## Benchmarks: figures and ratios of one run on this machine (BENCH=--large for more; tests/bench/README.md)
 	@set -e; for script in tests/bench/bench_*.py; do echo "== $$script"; PYTHONPATH=.:client $(PY) $$script $(BENCH); done

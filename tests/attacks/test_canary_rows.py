@@ -66,15 +66,15 @@ def files_outside_the_data() -> Iterator[tuple[str, str]]:
                 yield str(path), path.read_bytes().decode("latin-1")
 
 
-def pages(request: str) -> Iterator[tuple[str, str]]:
-    """Yield every page that needs no argument, and those about the dataset and the request, as its owner sees them."""
+def pages(*about: str) -> Iterator[tuple[str, str]]:
+    """Yield every page that is about one of these, as its owner sees it; about "" is what needs no argument."""
     window = Client(raise_request_exception=False)
     window.force_login(make.person("alice"))
     named = [name for name in get_resolver().reverse_dict if isinstance(name, str)]
     for name in named:
-        for args in ([], ["flock"], [request]):
+        for subject in about:
             try:
-                address = reverse(name, args=args)
+                address = reverse(name, args=[subject] if subject else [])
             except NoReverseMatch:
                 continue
             response = window.get(address)
@@ -82,22 +82,25 @@ def pages(request: str) -> Iterator[tuple[str, str]]:
             yield f"{address} ({response.status_code})", content.decode("latin-1")
 
 
-def leaks(request: str, logs: str) -> list[str]:
-    """Return where a mark of the planted person stands."""
-    places = [("logs", logs), *rows_of_the_database(), *files_outside_the_data(), *pages(request)]
+def leaks(logs: str, *about: str) -> list[str]:
+    """Return where a mark of the planted person stands: anywhere, and on pages about these."""
+    places = [("logs", logs), *rows_of_the_database(), *files_outside_the_data(), *pages(*about)]
     return sorted({place for place, text in places for mark in MARKS if mark in text})
 
 
 @pytest.fixture
-def lived(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
-) -> str:
-    """Upload, publish, ask, run on the mock, and fail once with data open; return the last request's key."""
+def flock(caplog: pytest.LogCaptureFixture, django_capture_on_commit_callbacks: Any) -> None:
+    """Upload and publish."""
     caplog.set_level("DEBUG")
     with django_capture_on_commit_callbacks(
         execute=True
     ):  # the staged upload goes as its version is published
         kit.published("flock", ["who,x,t", *LINES], DECLARED)
+
+
+@pytest.fixture
+def lived(flock: None, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Ask, run on the mock, and fail once with data open; return the last request's key."""
     grant, portal = kit.granted("flock"), kit.Portal()
     portal.answered(grant, "SELECT COUNT(*) AS n, SUM(x) AS s FROM flock", "1")
     portal.answered(grant, "SELECT t, COUNT(*) AS n FROM flock GROUP BY t", "1")
@@ -112,12 +115,13 @@ def test_a_planted_person_is_found_nowhere_outside_the_data(
     lived: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     said = capfd.readouterr()
-    assert leaks(lived, said.out + said.err + caplog.text) == []
+    assert leaks(said.out + said.err + caplog.text, "", "flock", lived) == []
 
 
-def test_one_that_leaks_is_found(lived: str) -> None:
+@pytest.mark.usefixtures("flock")
+def test_one_that_leaks_is_found() -> None:
     """Planted fault: a value of a row in the words that a dataset is described by."""
     Dataset.objects.filter(slug="flock").update(summary=f"A row says {WORDS}.")
-    found = leaks(lived, "")
+    found = leaks("", "flock")
     assert "catalog_dataset" in found
     assert any(place.startswith(reverse("dataset", args=["flock"])) for place in found)

@@ -98,7 +98,7 @@ def test_another_epsilon_changes_the_printed_cost_and_error(tmp_path):
     figures = set()
     for epsilon in ("0.25", "0.5"):
         with demo(tmp_path / epsilon, ONCE="1", DEMO_EPSILON=epsilon) as (process, _):
-            told, _ = process.communicate(timeout=240)
+            told, _ = process.communicate(timeout=600)
             assert process.returncode == 0, told
         cost, error = (
             re.search(r"Cost: ρ = ([0-9.]+)", told),

@@ -161,8 +161,8 @@ def test_the_harness_sees_a_worker_that_draws_before_it_opens_data(workers):
 
 @pytest.mark.prove
 def test_kill_9_under_load_many_times(workers):
-    kill_under_load(workers, jobs=300, kills=25, variant="right")
-    require_nothing_lost(workers, jobs=300, kills=25)
+    kill_under_load(workers, jobs=150, kills=20, variant="right")
+    require_nothing_lost(workers, jobs=150, kills=20)
 
 
 def test_two_workers_share_the_work_and_never_a_job(workers):

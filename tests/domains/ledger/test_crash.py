@@ -65,15 +65,15 @@ def test_on_postgresql_likewise(run_world: Run, postgres_database: str, tmp_path
 
 @pytest.mark.prove
 def test_for_long_on_sqlite(run_world: Run, sqlite_database: str, tmp_path: Path) -> None:
-    assert_sound(crash(run_world, sqlite_database, "sound", 60, tmp_path), least_releases=50, least_burnt=1)
+    assert_sound(crash(run_world, sqlite_database, "sound", 40, tmp_path), least_releases=30, least_burnt=1)
 
 
 @pytest.mark.prove
 @pytest.mark.postgres
 @pytest.mark.parametrize("mode", ["sound", "naive", "redraw"])
 def test_for_long_on_postgresql(run_world: Run, postgres_database: str, tmp_path: Path, mode: str) -> None:
-    found = crash(run_world, postgres_database, mode, 60 if mode == "sound" else 10, tmp_path)
+    found = crash(run_world, postgres_database, mode, 40 if mode == "sound" else 10, tmp_path)
     if mode == "sound":
-        assert_sound(found, least_releases=50, least_burnt=1)
+        assert_sound(found, least_releases=30, least_burnt=1)
     else:
         assert_caught(found, mode)
