@@ -5,6 +5,7 @@ Or without SQL: `dataset.where(col("age") >= 65).group_by("sex").agg(count(), me
 
 from gridhouse.builder import Ask
 from gridhouse.client import Client, connect
+from gridhouse.connections import Connection
 from gridhouse.datasets import Dataset, OwnedDataset
 from gridhouse.errors import (
     BudgetExhausted,
@@ -52,6 +53,7 @@ __all__ = [
     "Ask",
     "BudgetExhausted",
     "Client",
+    "Connection",
     "Dataset",
     "Estimate",
     "Grant",

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from gridhouse.connections import Connection
 from gridhouse.datasets import Dataset, OwnedDataset
 from gridhouse.projects import Grant, Project
 from gridhouse.queries import Query
@@ -159,6 +160,31 @@ class Client:
     def owned_dataset(self, slug: str) -> OwnedDataset:
         """Return a dataset of yours, to upload to and to publish."""
         return OwnedDataset(self._session, self._session.get(f"datasets/{slug}/"))
+
+    def connections(self) -> Iterator[Connection]:
+        """Yield the connections to databases that you manage."""
+        return (Connection(self._session, row) for row in self._session.pages("connections/"))
+
+    def connection(self, name: str) -> Connection:
+        """Return one connection."""
+        return Connection(self._session, self._session.get(f"connections/{name}/"))
+
+    def add_connection(
+        self,
+        *,
+        area: str,
+        name: str,
+        host: str,
+        database: str,
+        role: str,
+        port: int = 5432,
+        tls: str = "verify-full",
+        engine: str = "postgresql",
+    ) -> Connection:
+        """Add a connection of a research area; its role's password is a file of its name beside the worker."""
+        body = {"area": area, "name": name, "host": host, "port": port, "database": database}
+        body |= {"role": role, "tls": tls, "engine": engine}
+        return Connection(self._session, self._session.post("connections/", body))
 
     # --- Auditing -------------------------------------------------------------------------------------------
 

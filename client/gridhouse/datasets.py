@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gridhouse.builder import Ask
+from gridhouse.connections import Connection, tested
 from gridhouse.errors import IllegalMove, InvalidInput, WaitTimedOut
 from gridhouse.projects import Grant
 from gridhouse.queries import Query
@@ -225,6 +226,17 @@ class OwnedDataset(Dataset):
             code, why = made["status_code"], made["reason"]
             raise InvalidInput(f"The file does not fit the schema. {why}", code=code, fields=made["findings"])
         return made
+
+    def place(self, connection: Connection | str, relation: str, *, timeout: float = 120.0) -> Json:
+        """Leave the rows where they are: in the table `schema.table` behind a connection; `publish()` comes next.
+
+        A worker compares the table with the declared schema; return the types that it found there. Raises
+        InvalidInput with the reason where the table does not fit.
+        """
+        name = connection if isinstance(connection, str) else connection.name
+        path = f"datasets/{self.slug}/placings/"
+        check = self._session.post(path, {"connection": name, "relation": relation})
+        return tested(self._session, path, check, timeout)
 
     def publish(
         self,

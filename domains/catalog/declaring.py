@@ -9,10 +9,11 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from domains.catalog.declared import BoundSource
+from domains.catalog.declared import BoundSource, DeclaredColumn
 from domains.errors import InvalidInput
 from privacy import schema
 from privacy.errors import SchemaInvalid
+from privacy.unit import PrivacyUnit
 
 MOST_NAME, MOST_DESCRIPTION = 63, 200  # characters, as PostgreSQL and our own columns hold them
 MOST_ROWS = 10**12
@@ -27,6 +28,25 @@ def accepted(build: Callable[[], schema.Table]) -> schema.Table:
     for column in table.columns:
         _require_storable(column)
     return table
+
+
+def read(
+    name: str, columns: Sequence[Mapping[str, Any]], unit: Callable[[], PrivacyUnit], **words: Any
+) -> tuple[schema.Table, list[str]]:
+    """Return a declared table, and where each column's bounds and codes come from; raise InvalidInput."""
+    table = accepted(lambda: schema.Table(name=name, columns=columns_of(columns), unit=unit(), **words))
+    return table, [source_of(column) for column in columns]
+
+
+def write_columns(
+    model: type[DeclaredColumn], table: schema.Table, sources: list[str], /, **owner: Any
+) -> None:
+    """Put the rows of a declared table's columns in the place of those that `owner` had."""
+    model._default_manager.filter(**owner).delete()
+    rows = zip(table.columns, sources, strict=True)
+    model._default_manager.bulk_create(
+        [model(**owner, **row_of(n, column, source)) for n, (column, source) in enumerate(rows, 1)]
+    )
 
 
 def columns_of(columns: Sequence[Mapping[str, Any]]) -> tuple[schema.Column, ...]:

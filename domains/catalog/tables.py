@@ -69,34 +69,23 @@ def declare_table(  # noqa: PLR0913 - a table's whole declaration, by keyword
     version = table.version
     require(by, Permission.DATASET_EDIT, on=version)
     locked_draft(version)
-    value = declaring.accepted(
-        lambda: schema.Table(
-            name=table.name,
-            columns=declaring.columns_of(columns),
-            unit=PrivacyUnit(unit_column or None, max_groups, max_rows),
-            max_units=max_units,
-            is_public=table.is_public,
-            key=key or None,
-        )
+    value, sources = declaring.read(
+        table.name,
+        columns,
+        lambda: PrivacyUnit(unit_column or None, max_groups, max_rows),
+        max_units=max_units,
+        is_public=table.is_public,
+        key=key or None,
     )
-    sources = [declaring.source_of(column) for column in columns]
     words = declaring.words_of(value, declared_rows)
     _require_place(version, value)
     changes = words | {"key": key or "", "sha256": "", "mock_sha256": ""}
     if VersionTable.objects.filter(pk=table.pk).update(**changes) != 1:
         raise IllegalMove("This table was removed meanwhile.", code="table_gone")
-    _write_columns(table, value, sources)
+    declaring.write_columns(TableColumn, value, sources, table=table)
+    table.refresh_from_db()
     stated = declaring.schema_sha256(value)
     record(Event.TABLE_DECLARED, by=by, on=version, table=table.name, columns=len(columns), schema=stated)
-
-
-def _write_columns(table: VersionTable, value: schema.Table, sources: list[str]) -> None:
-    TableColumn.objects.filter(table=table).delete()
-    rows = zip(value.columns, sources, strict=True)
-    TableColumn.objects.bulk_create(
-        [TableColumn(table=table, **declaring.row_of(n, c, s)) for n, (c, s) in enumerate(rows, 1)]
-    )
-    table.refresh_from_db()
 
 
 def _require_place(version: DatasetVersion, value: schema.Table) -> None:

@@ -96,32 +96,21 @@ def declare(
     that a column with bounds or codes must give. An earlier mock or conformed file is let go.
     """
     require(by, Permission.DATASET_EDIT, on=version)
-    table = declaring.accepted(
-        lambda: schema.Table(
-            name=version.main_name,
-            columns=declaring.columns_of(columns),
-            unit=PrivacyUnit(unit_column or None, max_groups, max_rows),
-            max_units=max_units,
-        )
+    table, sources = declaring.read(
+        version.main_name,
+        columns,
+        lambda: PrivacyUnit(unit_column or None, max_groups, max_rows),
+        max_units=max_units,
     )
-    sources = [declaring.source_of(column) for column in columns]
     changes = declaring.words_of(table, declared_rows) | UNMADE
     if DatasetVersion.objects.filter(pk=version.pk, status=VersionStatus.DRAFT).update(**changes) != 1:
         raise IllegalMove(
             "Only a draft version can be declared; start a new version.", code="version_published"
         )
     _fit_others(version, table)
-    _write_columns(version, table, sources)
+    declaring.write_columns(Column, table, sources, version=version)
     version.refresh_from_db()
     record(Event.VERSION_DECLARED, by=by, on=version, columns=len(table.columns), schema=schema_sha256(table))
-
-
-def _write_columns(version: DatasetVersion, table: schema.Table, sources: list[str]) -> None:
-    Column.objects.filter(version=version).delete()
-    rows = zip(table.columns, sources, strict=True)
-    Column.objects.bulk_create(
-        [Column(version=version, **declaring.row_of(n, c, s)) for n, (c, s) in enumerate(rows, 1)]
-    )
 
 
 def _fit_others(version: DatasetVersion, main: schema.Table) -> None:

@@ -13,9 +13,10 @@ from privacy.query.check_aggregate import check_aggregate
 from privacy.query.expr import ARITHMETIC, COMPARISONS, Expr, invalid_plan
 from privacy.query.intervals import TEXT, Typed
 from privacy.query.plan import Plan
+from privacy.query.refuse import mismatch
 from privacy.query.relation import Scan, within
 from privacy.query.scope import MAX_KEYS, Columns, columns_of, is_public, table_of
-from privacy.query.types import Checker, mismatch
+from privacy.query.types import Checker
 from privacy.query.words import formula
 from privacy.schema import Table
 

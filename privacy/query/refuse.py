@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from privacy.errors import QueryRejected
 
 MEASURES = "COUNT, COUNT(DISTINCT unit), SUM, AVG, STDDEV and MEDIAN"
@@ -214,3 +216,8 @@ def group_unbounded(name: str) -> QueryRejected:
         "Group by a category, a truth value, text, a short range of whole numbers or days, or bins of one:"
         " FLOOR(age / 10) * 10, YEAR(day), DATE_TRUNC('month', day), CASE.",
     )
+
+
+def mismatch(clause: str, message: str) -> NoReturn:
+    """Refuse an operation on the wrong kind of value."""
+    raise QueryRejected("type_mismatch", clause, message, "Compare like with like, and compute with numbers.")

@@ -13,8 +13,10 @@ from privacy.query import refuse, refuse_source
 from privacy.query.dates import DATE_PARTS
 from privacy.query.expr import Aggregate, Expr, invalid_plan
 from privacy.query.intervals import BOOL, NULL, NUMBER, Typed, grid
+from privacy.query.numbers import MAX_SIZE
+from privacy.query.refuse import mismatch
 from privacy.query.relation import MATCHED, MAX_RELATIONS, Derived, Join, Relation, Scan, within
-from privacy.query.types import MAX_SIZE, Checker, column_type, mismatch
+from privacy.query.types import Checker, column_type
 from privacy.schema import Table
 
 INNER = ("count", "distinct", "sum", "mean", "min", "max")

@@ -9,43 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
-from decimal import Decimal, InvalidOperation
 from fractions import Fraction
-from typing import NoReturn
 
 from privacy.errors import QueryRejected
 from privacy.query import refuse
 from privacy.query.dates import DATE_PARTS, SPANS, date_part, truncated
 from privacy.query.expr import ARITHMETIC, COMPARISONS, FUNCTIONS, LEAVES, Expr
-from privacy.query.intervals import (
-    BOOL,
-    DATE,
-    NULL,
-    NUMBER,
-    TEXT,
-    Typed,
-    bounded_by,
-    common_step,
-    extreme,
-    logarithm,
-    negative,
-    plus,
-    root,
-    whole,
-)
+from privacy.query.intervals import BOOL, DATE, NULL, NUMBER, TEXT, Typed, bounded_by, common_step, extreme
+from privacy.query.numbers import MAX_TEXT, arithmetic, function, literal, sized
+from privacy.query.refuse import mismatch
 from privacy.schema import Column, Kind
 
-MAX_SIZE = Fraction(10) ** 15
-MAX_TEXT = 200
 MAX_LIST = 1_000
 MAX_WILDCARDS = 4
-FINEST = Fraction(1, 10**6)
-
-
-def mismatch(clause: str, message: str) -> NoReturn:
-    """Refuse an operation on the wrong kind of value."""
-    raise QueryRejected("type_mismatch", clause, message, "Compare like with like, and compute with numbers.")
 
 
 def column_type(column: Column) -> Typed:
@@ -80,7 +56,7 @@ class Checker:
             return self._case(expr)
         args = [self.check(arg) for arg in expr.args]
         if expr.op in ARITHMETIC or expr.op in ("neg", *FUNCTIONS):
-            return self._sized(self._number(expr, args))
+            return sized(self._number(expr, args), self.clause)
         if expr.op in COMPARISONS:
             self._arity(args, 2)
             return self._comparison(expr, args)
@@ -115,52 +91,7 @@ class Checker:
             if typed is None:
                 raise refuse.unknown_column(value or "", self.clause)
             return typed
-        return self._literal(expr.op, value or "")
-
-    def _literal(self, op: str, value: str) -> Typed:
-        """Return the type of a literal after checking that it is one."""
-        if op == "num":
-            return self._sized(self._number_literal(value))
-        if op == "text":
-            if len(value) > MAX_TEXT or (value and not value.isprintable()):
-                mismatch(self.clause, f"A text may have at most {MAX_TEXT} printable characters.")
-            return Typed(TEXT, codes=(value,))
-        if op == "date":
-            try:
-                day = Fraction(date.fromisoformat(value).toordinal())
-            except ValueError:
-                mismatch(self.clause, "A date is written DATE 'YYYY-MM-DD'.")
-            return Typed(DATE, day, day)
-        if op == "bool" and value not in ("true", "false"):
-            mismatch(self.clause, "A truth value is TRUE or FALSE.")
-        return Typed(BOOL) if op == "bool" else Typed(NULL, is_nullable=True)
-
-    def _number_literal(self, value: str) -> Typed:
-        """Return the type of a number, exact and on its own decimal grid."""
-        try:
-            exact = Decimal(value)
-        except InvalidOperation:
-            mismatch(self.clause, "A number is malformed.")
-        exponent = exact.as_tuple().exponent
-        if (
-            not exact.is_finite()
-            or not isinstance(exponent, int)
-            or abs(exact.adjusted()) > 18
-            or exponent < -18
-        ):
-            mismatch(
-                self.clause, "A number is zero or between 1e-18 and 1e15 in size, with at most 18 decimals."
-            )
-        number = Fraction(exact)
-        codes = (int(number),) if number.denominator == 1 else ()
-        return Typed(NUMBER, number, number, abs(number) or Fraction(1), codes=codes)
-
-    def _sized(self, typed: Typed) -> Typed:
-        """Refuse numbers so large that a double would lose whole units, and drop a grid that is too fine."""
-        if any(end is not None and abs(end) > MAX_SIZE for end in (typed.lower, typed.upper)):
-            raise refuse.too_large(self.clause)
-        step = typed.step
-        return replace(typed, step=None) if step is not None and step < FINEST else typed
+        return literal(expr.op, value or "", self.clause)
 
     def _case(self, expr: Expr) -> Typed:
         """Return the type of CASE: conditions, results of one kind, otherwise."""
@@ -169,7 +100,7 @@ class Checker:
         for condition in expr.args[:-1:2]:
             self.truth(condition)
         results = [self.check(arg) for arg in (*expr.args[1:-1:2], expr.args[-1])]
-        return self._sized(self._merge(results))
+        return sized(self._merge(results), self.clause)
 
     def _merge(self, results: Sequence[Typed]) -> Typed:
         """Return the type that holds any of `results`."""
@@ -214,9 +145,9 @@ class Checker:
             return replace(typed, is_nullable=all(arg.is_nullable for arg in args))
         if expr.op in ARITHMETIC:
             self._arity(args, 2)
-            return replace(self._arithmetic(expr.op, args[0], args[1]), is_nullable=nullable)
+            return replace(arithmetic(expr.op, args[0], args[1], self.clause), is_nullable=nullable)
         self._arity(args, 1)
-        return replace(self._function(expr, args[0]), is_nullable=nullable)
+        return replace(function(expr.op, args[0], self.clause), is_nullable=nullable)
 
     def _to_number(self, typed: Typed) -> Typed:
         """Return the type of a conversion to a number: true is 1, text that is no number is unknown."""
@@ -225,62 +156,6 @@ class Checker:
         if typed.kind == DATE:
             mismatch(self.clause, "A date is not a number; use YEAR, MONTH or DAY of it.")
         return Typed(NUMBER, is_nullable=True) if typed.kind == TEXT else typed
-
-    def _arithmetic(self, op: str, left: Typed, right: Typed) -> Typed:
-        """Return bounds and grid of left op right."""
-        if op == "div":
-            return self._quotient(left, right)
-        step = common_step([left.step, right.step])
-        if op == "mul":
-            step = None if left.step is None or right.step is None else left.step * right.step
-        ends = (left.bounds, right.bounds)
-        if op == "mul":
-            if ends[0] is None or ends[1] is None:
-                return Typed(NUMBER)
-            products = [x * y for x in ends[0] for y in ends[1]]
-            return Typed(NUMBER, min(products), max(products), step)
-        if op == "sub":
-            right = Typed(NUMBER, negative(right.upper), negative(right.lower))
-        return Typed(NUMBER, plus(left.lower, right.lower), plus(left.upper, right.upper), step)
-
-    def _quotient(self, left: Typed, right: Typed) -> Typed:
-        """Return the bounds of a quotient whose divisor is proved away from zero."""
-        divisor = right.bounds
-        away = divisor is not None and (divisor[0] >= FINEST or divisor[1] <= -FINEST)
-        if divisor is None or not away:
-            raise QueryRejected(
-                "may_divide_by_zero",
-                self.clause,
-                "The declared bounds do not keep this divisor away from zero.",
-                "Divide by a number, or by GREATEST(column, 1).",
-            )
-        if left.bounds is None:
-            return Typed(NUMBER)
-        quotients = [x / y for x in left.bounds for y in divisor]
-        return Typed(NUMBER, min(quotients), max(quotients))
-
-    def _function(self, expr: Expr, arg: Typed) -> Typed:
-        """Return bounds and grid of a function of one number."""
-        low, high = arg.lower, arg.upper
-        if expr.op == "neg":
-            return Typed(NUMBER, negative(high), negative(low), arg.step)
-        if expr.op == "abs":
-            if low is None or high is None:
-                return Typed(NUMBER, Fraction(0), None, arg.step)
-            inside = Fraction(0) if low <= 0 <= high else min(abs(low), abs(high))
-            return Typed(NUMBER, inside, max(abs(low), abs(high)), arg.step)
-        if expr.op in ("floor", "ceil", "round"):
-            return whole(arg)
-        floor = Fraction(0) if expr.op == "sqrt" else FINEST
-        if low is None or high is None or low < floor:
-            needed = "0 or more" if expr.op == "sqrt" else "above 0"
-            raise QueryRejected(
-                "may_be_undefined",
-                self.clause,
-                f"The declared bounds do not keep the argument of {expr.op.upper()} {needed}.",
-                f"Write {expr.op.upper()}(GREATEST(column, 1)).",
-            )
-        return root(low, high) if expr.op == "sqrt" else logarithm(low, high)
 
     def _comparison(self, expr: Expr, args: list[Typed]) -> Typed:
         """Return the type of a comparison of two values of one kind."""
