@@ -6,178 +6,14 @@ first field is empty is passed over. What does not fit is said at its own field.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from django import forms
-
-from privacy.query import sketch
-from privacy.query.sketch import Condition, Figure, Group, Join, Names, Sketch, SketchInvalid
-from privacy.query.sketch_write import condition_sql, figure_sql, group_sql, join_sql, write
+from portal.web.sketch_lines import LINES, MOST_LINES, EndForm, Line
+from privacy.query.sketch import Names, Sketch, SketchInvalid
+from privacy.query.sketch_write import figure_sql, group_sql, having_sql, join_sql, require_condition, write
 from privacy.schema import Table
-
-MOST_LINES = {"j": 8, "f": 20, "c": 10, "g": 8}
-WORDS = {"j": "Table", "f": "Figure", "c": "Condition", "g": "Group"}
-_SHORT = {"class": "form-short", "autocomplete": "off"}
-
-
-def _choice(label: str) -> forms.ChoiceField:
-    return forms.ChoiceField(label=label, required=False)
-
-
-def _text(label: str, most: int, hint: str = "") -> forms.CharField:
-    widget = forms.TextInput(attrs={"autocomplete": "off", "placeholder": hint})
-    return forms.CharField(label=label, required=False, max_length=most, widget=widget)
-
-
-def _columns(table: Table) -> list[str]:
-    """Return every column but the privacy unit's: the main table's by name, another's as “table.column”."""
-    own = [column.name for column in table.columns if column.name != table.unit.column]
-    return own + [
-        f"{other.name}.{column.name}"
-        for other in table.others
-        for column in other.columns
-        if column.name != other.unit.column
-    ]
-
-
-class Line(forms.Form):
-    """One line; `first` is the field that says whether the line is used."""
-
-    first = ""
-
-    def __init__(self, table: Table, kind: str, number: int, values: Any, initial: Any) -> None:
-        super().__init__(values, prefix=f"{kind}-{number}", initial=initial)
-        self.kind = kind
-        self.title = f"{WORDS[kind]} {number + 1}"
-        columns = [(name, name) for name in _columns(table)]
-        for name, choices in {"column": columns, **self.choices(table)}.items():
-            if name in self.fields:
-                self.fields[name].choices = [("", "–"), *choices]  # type: ignore[attr-defined]
-
-    def choices(self, table: Table) -> dict[str, list[tuple[str, str]]]:
-        """Return what may be chosen in the fields of this kind of line."""
-        return {}
-
-    @property
-    def is_used(self) -> bool:
-        """Whether anything is chosen in the first field."""
-        return bool(str(self[self.first].value() or "").strip())
-
-    def blame(self, fault: SketchInvalid) -> None:
-        """Say what is wrong at the field that it is about."""
-        self.add_error(fault.part if fault.part in self.fields else self.first, str(fault))
-
-    @property
-    def faults(self) -> list[str]:
-        """What is wrong with the line, each with the line's and the field's name."""
-        return [
-            f"{self.title}, {str(self.fields[name].label).lower()}: {error}"
-            for name, errors in self.errors.items()
-            for error in errors
-        ]
-
-
-class FigureLine(Line):
-    """What to compute."""
-
-    first = "fn"
-    fn = _choice("Figure")
-    column = _choice("Of column")
-    point = _text("Quantile", 20, "0.5 is the median")
-    name = _text("Call it", 100)
-
-    def choices(self, table: Table) -> dict[str, list[tuple[str, str]]]:
-        found = sketch.offered(table)
-        if "quantile" not in found:
-            del self.fields["point"]
-        return {"fn": [(fn, sketch.FIGURES[fn][0]) for fn in found]}
-
-    def value(self) -> Figure:
-        """Return the line as a figure."""
-        read = self.cleaned_data
-        return Figure(
-            read["fn"], read.get("column", ""), read.get("point", "").strip(), read.get("name", "").strip()
-        )
-
-
-class ConditionLine(Line):
-    """Which rows to take."""
-
-    first = "column"
-    column = _choice("Column")
-    op = _choice("Comparison")
-    value_typed = _text("Value", 1000)
-
-    def choices(self, table: Table) -> dict[str, list[tuple[str, str]]]:
-        return {"op": list(sketch.COMPARISONS.items())}
-
-    def value(self) -> Condition:
-        """Return the line as a condition."""
-        read = self.cleaned_data
-        return Condition(read["column"], read.get("op", ""), read.get("value_typed", ""))
-
-    def blame(self, fault: SketchInvalid) -> None:
-        super().blame(SketchInvalid("value_typed", str(fault)) if fault.part == "value" else fault)
-
-
-class GroupLine(Line):
-    """By what to group."""
-
-    first = "column"
-    column = _choice("Column")
-    step = _text("In steps of", 20, "10, or month")
-
-    def value(self) -> Group:
-        """Return the line as a group."""
-        return Group(self.cleaned_data["column"], self.cleaned_data.get("step", "").strip())
-
-
-class JoinLine(Line):
-    """Which further table to read beside the main one."""
-
-    first = "table"
-    table = _choice("Table")
-    on = _choice("By column (of a public table)")
-    keep = _choice("Rows without a partner there")
-
-    def choices(self, table: Table) -> dict[str, list[tuple[str, str]]]:
-        self.fields["keep"].choices = [("", "leave out"), ("left", "keep")]  # type: ignore[attr-defined]
-        own = [column.name for column in table.columns if column.name != table.unit.column]
-        return {
-            "table": [(other.name, other.name) for other in table.others],
-            "on": [(name, name) for name in own],
-        }
-
-    def value(self) -> Join:
-        """Return the line as a join."""
-        read = self.cleaned_data
-        return Join(read["table"], read.get("on", ""), read.get("keep", "") == "left")
-
-
-class EndForm(forms.Form):
-    """In which order, and how many lines of the answer."""
-
-    order = forms.ChoiceField(label="Sort by", required=False)
-    direction = forms.ChoiceField(
-        label="Direction", required=False, choices=[("", "smallest first"), ("down", "largest first")]
-    )
-    limit = forms.IntegerField(
-        label="Show at most (lines)",
-        required=False,
-        min_value=1,
-        max_value=10**6,
-        widget=forms.NumberInput(attrs=_SHORT),
-    )
-
-    def __init__(self, counts: Mapping[str, int], values: Any, initial: Any) -> None:
-        super().__init__(values, prefix="e", initial=initial)
-        places = [(f"{kind}{n}", f"{WORDS[kind]} {n + 1}") for kind in "gf" for n in range(counts[kind])]
-        self.fields["order"].choices = [("", "as it comes"), *places]  # type: ignore[attr-defined]
-
-
-LINES: dict[str, type[Line]] = {"j": JoinLine, "f": FigureLine, "c": ConditionLine, "g": GroupLine}
 
 
 class SketchForm:
@@ -193,7 +29,7 @@ class SketchForm:
             counts = {kind: max(1, len(initial[kind])) for kind in LINES}
         self.lines = {
             kind: [
-                made(table, kind, n, values, dict(enumerate(initial.get(kind, ()))).get(n))
+                made(table, (kind, n), counts["f"], values, dict(enumerate(initial.get(kind, ()))).get(n))
                 for n in range(counts[kind])
             ]
             for kind, made in LINES.items()
@@ -237,27 +73,37 @@ class SketchForm:
             self.lines["f"][0].add_error("fn", "Choose at least one figure.")
         if not (all(sound) and self.end.is_valid() and used["f"]):
             return ""
-        groups, figures, conditions, joins = (
-            tuple(line.value() for line in used[kind])  # type: ignore[attr-defined]
-            for kind in "gfcj"
-        )
-        whole = Sketch(figures, conditions, groups, joins=joins)
-        names = Names(self.table, joins)
-        checks = {
-            "j": lambda item: join_sql(item, names),
-            "f": lambda item: figure_sql(item, whole, names),
-            "c": lambda item: condition_sql(item, names),
-            "g": lambda item: group_sql(item, names),
+        places = {str(self.lines["f"].index(line)): place for place, line in enumerate(used["f"])}
+        parts = {
+            kind: tuple(line.value(places) if kind in "ch" else line.value() for line in lines)  # type: ignore[attr-defined]
+            for kind, lines in used.items()
         }
-        found_faults = False
+        whole = Sketch(parts["f"], parts["c"], parts["g"], joins=parts["j"], having=parts["h"])
+        return self._ended(whole, used) if self._fits(whole, parts, used) else ""
+
+    def _fits(
+        self, whole: Sketch, parts: Mapping[str, Sequence[Any]], used: Mapping[str, Sequence[Line]]
+    ) -> bool:
+        """Say whether every line makes SQL, after saying at each field what does not."""
+        names = Names(self.table, whole.joins)
+        checks: dict[str, Callable[[int], object]] = {
+            "j": lambda n: join_sql(whole.joins[n], names),
+            "f": lambda n: figure_sql(whole.figures[n], whole, names),
+            "c": lambda n: require_condition(whole, n, names),
+            "g": lambda n: group_sql(whole.groups[n], names),
+            "h": lambda n: having_sql(whole.having[n], whole, names),
+        }
+        fits = True
         for kind, check in checks.items():
-            for line in used[kind]:
+            for place, line in enumerate(used[kind]):
                 try:
-                    check(line.value())  # type: ignore[attr-defined]
+                    check(place)
                 except SketchInvalid as fault:
                     line.blame(fault)
-                    found_faults = True
-        return "" if found_faults else self._ended(whole, used)
+                    fits = False
+            if not fits and kind == "c":
+                return False  # what is asked of the answer is read only of figures and conditions that make sense
+        return fits
 
     def _ended(self, whole: Sketch, used: Mapping[str, Sequence[Line]]) -> str:
         """Return the SQL with its order and its limit."""
@@ -284,7 +130,17 @@ def _initial(shown: Sketch) -> dict[str, Any]:
             for join in shown.joins
         ],
         "f": [vars(figure) for figure in shown.figures],
-        "c": [{"column": c.column, "op": c.op, "value_typed": c.value} for c in shown.conditions],
+        "c": [
+            {
+                "link": "or" if c.is_or else "",
+                "column": c.column,
+                "op": c.op,
+                "value_typed": c.value,
+                "of": "" if c.of is None else str(c.of),
+            }
+            for c in shown.conditions
+        ],
+        "h": [{"figure": str(h.figure), "op": h.op, "value_typed": h.value} for h in shown.having],
         "g": [vars(group) for group in shown.groups],
         "e": {"order": order, "direction": "down" if shown.descending else "", "limit": shown.limit},
     }

@@ -43,6 +43,8 @@ COMPARISONS = {
     "known": "is known",
     "unknown": "is not known",
 }
+NOWHERE = -1  # the place of a figure that is not filled in
+LIMITS = {op: COMPARISONS[op] for op in (">=", ">", "<=", "<")}  # of noisy figures, for lines of the answer
 DATE_STEPS = ("year", "quarter", "month")
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*\Z")
 _KEYWORDS = {word.lower() for word in DuckDB.Tokenizer.KEYWORDS if word.isidentifier()}
@@ -68,11 +70,26 @@ class Figure:
 
 @dataclass(frozen=True)
 class Condition:
-    """One condition on a row: `value` is what was typed, several values of "in" parted by commas."""
+    """One condition on a row: `value` is what was typed, several values of "in" parted by commas.
+
+    `is_or` joins it with the one before: either may hold. `of` is the figure, counted from 0, for which alone it
+    holds rows back; without one it does so for the whole question.
+    """
 
     column: str
     op: str
     value: str = ""
+    is_or: bool = False
+    of: int | None = None
+
+
+@dataclass(frozen=True)
+class Having:
+    """Which lines of the answer to show: those whose figure, counted from 0, compares so with a number."""
+
+    figure: int
+    op: str
+    value: str
 
 
 @dataclass(frozen=True)
@@ -106,6 +123,7 @@ class Sketch:
     descending: bool = False
     limit: int | None = None
     joins: tuple[Join, ...] = ()
+    having: tuple[Having, ...] = ()
 
 
 @dataclass(frozen=True)

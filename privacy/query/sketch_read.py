@@ -16,9 +16,11 @@ from privacy.query.parse import parse
 from privacy.query.parse_text import tree
 from privacy.query.sketch import (
     DATE_STEPS,
+    LIMITS,
     Condition,
     Figure,
     Group,
+    Having,
     Join,
     Sketch,
     SketchInvalid,
@@ -62,7 +64,7 @@ def read(sql: str, table: Table) -> Sketch:
 
 def _sketch(select: exp.Select, table: Table) -> Sketch:
     """Return what a SELECT says, part by part."""
-    for clause, word in (("having", "HAVING"), ("with_", "WITH"), ("distinct", "DISTINCT")):
+    for clause, word in (("with_", "WITH"), ("distinct", "DISTINCT")):
         if select.args.get(clause):
             raise BeyondForm(f"The form has no {word}.")
     called = _tables(select, table)
@@ -70,17 +72,23 @@ def _sketch(select: exp.Select, table: Table) -> Sketch:
     _qualify(select, table, called)
     groups: list[Group] = []
     figures: list[Figure] = []
+    conditions: list[Condition] = []
     for item in select.expressions:
         group = None if figures else _group(item.unalias())
         if group is None:
+            conditions += _only(item.unalias(), len(figures))
             figures.append(_figure(item))
         elif group.step and item.alias != step_name(group.column.rpartition(".")[2], group.step):
             raise BeyondForm("The form names a group in steps after its column.")
         else:
             groups.append(group)
     where = select.args.get("where")
-    conditions = () if where is None else tuple(_conditions(where.this))
-    found = Sketch(tuple(figures), conditions, tuple(groups), joins=joins)
+    if where is not None:
+        conditions[:0] = _conditions(where.this)
+    found = Sketch(tuple(figures), tuple(conditions), tuple(groups), joins=joins)
+    having = select.args.get("having")
+    if having is not None:
+        found = replace(found, having=tuple(_having(having.this, select, found)))
     order, descending = _order(select, found)
     limit = select.args.get("limit")
     most = int(limit.expression.name) if limit is not None else None
@@ -156,6 +164,8 @@ def _bare(node: exp.Expression) -> exp.Expression:
 def _figure(item: exp.Expression) -> Figure:
     """Return one aggregate as a figure with its name."""
     node, name = item.unalias(), ""
+    if isinstance(node, exp.Filter):
+        node = node.this
     if isinstance(item, exp.Alias):
         alias = item.args["alias"]
         name = str(alias.name if alias.args.get("quoted") else alias.name.lower())
@@ -184,6 +194,8 @@ def _conditions(node: exp.Expression) -> Iterator[Condition]:
     elif isinstance(node, exp.And):
         yield from _conditions(node.this)
         yield from _conditions(node.expression)
+    elif isinstance(node, exp.Or):
+        yield from _either(node)
     elif isinstance(node, exp.Between):
         yield Condition(_column(node.this), ">=", _value(node.args["low"]))
         yield Condition(_column(node.this), "<=", _value(node.args["high"]))
@@ -196,7 +208,39 @@ def _conditions(node: exp.Expression) -> Iterator[Condition]:
     elif isinstance(node, exp.Not) and isinstance(node.this, exp.Is):
         yield Condition(_column(node.this.this), "known")
     else:
-        raise BeyondForm("The form compares a column with a value, and joins conditions by AND only.")
+        raise BeyondForm("The form compares a column with a value, by AND, and by OR within brackets.")
+
+
+def _either(node: exp.Or) -> Iterator[Condition]:
+    """Yield the conditions that OR holds together, each but the first joined with the one before."""
+    parts = [part.unnest() for part in node.flatten(unnest=False)]
+    for place, part in enumerate(parts):
+        found = list(_conditions(part))
+        if len(found) != 1:
+            raise BeyondForm("The form joins single conditions by OR.")
+        yield replace(found[0], is_or=place > 0)
+
+
+def _only(node: exp.Expression, place: int) -> list[Condition]:
+    """Return the conditions of a figure's FILTER."""
+    inner = node.this.this if isinstance(node, exp.Window) else node
+    if not isinstance(inner, exp.Filter):
+        return []
+    return [replace(condition, of=place) for condition in _conditions(inner.expression.this)]
+
+
+def _having(node: exp.Expression, select: exp.Select, found: Sketch) -> Iterator[Having]:
+    """Yield which lines of the answer are shown: comparisons of its figures with numbers, held together by AND."""
+    if isinstance(node, exp.Paren):
+        yield from _having(node.this, select, found)
+    elif isinstance(node, exp.And):
+        yield from _having(node.this, select, found)
+        yield from _having(node.expression, select, found)
+    else:
+        op, place = _COMPARED.get(type(node), ""), _place(node.this, select, found)
+        if op not in LIMITS or place is None or place < len(found.groups):
+            raise BeyondForm("The form shows the lines whose figures are above or below a number.")
+        yield Having(place - len(found.groups), op, _value(node.expression))
 
 
 def _value(node: exp.Expression) -> str:
@@ -223,6 +267,14 @@ def _order(select: exp.Select, found: Sketch) -> tuple[int | None, bool]:
     node = term.this
     if isinstance(node, exp.Literal) and not node.is_string:
         return int(node.name) - 1, bool(term.args.get("desc"))
+    place = _place(node, select, found)
+    if place is None:
+        raise BeyondForm("The form sorts by a column of the answer.")
+    return place, bool(term.args.get("desc"))
+
+
+def _place(node: exp.Expression, select: exp.Select, found: Sketch) -> int | None:
+    """Return which column of the answer an expression spells out or names; None for none."""
     written = node.sql(dialect="duckdb", identify=True).lower()
     for place, item in enumerate(select.expressions):
         names = {item.unalias().sql(dialect="duckdb", identify=True).lower()}
@@ -231,8 +283,8 @@ def _order(select: exp.Select, found: Sketch) -> tuple[int | None, bool]:
         elif place >= len(found.groups):
             names.add(f'"{_default(found.figures[place - len(found.groups)])}"')
         if written in names:
-            return place, bool(term.args.get("desc"))
-    raise BeyondForm("The form sorts by a column of the answer.")
+            return place
+    return None
 
 
 def _default(figure: Figure) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from privacy.query.sketch import (
     COMPARISONS,
     DATE_STEPS,
     FIGURES,
+    LIMITS,
     NEEDS_NUMBER,
     Condition,
     Figure,
     Group,
+    Having,
     Join,
     Names,
     Sketch,
@@ -112,23 +115,65 @@ def condition_sql(condition: Condition, names: Names) -> str:
     return f"{named} {condition.op} {literal(column, condition.value)}"
 
 
+def require_condition(sketch: Sketch, place: int, names: Names) -> None:
+    """Raise SketchInvalid where a condition makes no SQL, or is joined by “or” with none that is about the same."""
+    condition = sketch.conditions[place]
+    condition_sql(condition, names)
+    if condition.of is not None and not 0 <= condition.of < len(sketch.figures):
+        raise SketchInvalid("of", "Choose a figure that is filled in.")
+    if condition.is_or and (place == 0 or sketch.conditions[place - 1].of != condition.of):
+        raise SketchInvalid("link", "“or” needs a condition above it that holds for the same figures.")
+
+
+def conditions_sql(conditions: Sequence[Condition], names: Names, joint: str = "\n  AND ") -> str:
+    """Return conditions as one: those joined by “or” in brackets, and all of these together."""
+    either: list[list[str]] = []
+    for condition in conditions:
+        if not condition.is_or:
+            either.append([])
+        either[-1].append(condition_sql(condition, names))
+    return joint.join(f"({' OR '.join(parts)})" if len(parts) > 1 else parts[0] for parts in either)
+
+
+def having_sql(having: Having, sketch: Sketch, names: Names) -> str:
+    """Return which lines of the answer are shown, or raise SketchInvalid."""
+    if not 0 <= having.figure < len(sketch.figures):
+        raise SketchInvalid("figure", "Choose a figure that is filled in.")
+    if having.op not in LIMITS:
+        raise SketchInvalid("op", "Choose a comparison from the list.")
+    value = number(having.value, "value", "Write a number, such as 10.")
+    return f"{filtered_sql(having.figure, sketch, names)} {having.op} {decimal_text(value)}"
+
+
+def filtered_sql(place: int, sketch: Sketch, names: Names) -> str:
+    """Return a figure's aggregate over the rows that conditions leave to it alone."""
+    sql = figure_sql(sketch.figures[place], sketch, names)
+    own = [condition for condition in sketch.conditions if condition.of == place]
+    if not own:
+        return sql
+    only = f" FILTER (WHERE {conditions_sql(own, names, ' AND ')})"
+    is_running = sketch.figures[place].fn == "running"
+    return sql.replace("COUNT(*)", f"COUNT(*){only}", 1) if is_running else sql + only
+
+
 def write(sketch: Sketch, table: Table) -> str:
     """Return the SQL of a sketch: groups first, then figures. Raises SketchInvalid."""
     if not sketch.figures:
         raise SketchInvalid("fn", "Choose at least one figure.")
     names = Names(table, sketch.joins)
+    where = _where(sketch, names)
     keys = [group_sql(group, names) for group in sketch.groups]
     items = [_named_key(group, sql, names) for group, sql in zip(sketch.groups, keys, strict=True)]
-    for figure in sketch.figures:
+    for place, figure in enumerate(sketch.figures):
         named = f" AS {spelled_sql(figure.name)}" if figure.name else ""
-        items.append(figure_sql(figure, sketch, names) + named)
+        items.append(filtered_sql(place, sketch, names) + named)
     lines = [f"SELECT {', '.join(items)}", f"FROM {spelled_sql(table.name)}"]
     lines += [join_sql(join, names) for join in sketch.joins]
-    if sketch.conditions:
-        found = [condition_sql(condition, names) for condition in sketch.conditions]
-        lines.append("WHERE " + "\n  AND ".join(found))
+    lines += where
     if keys:
         lines.append(f"GROUP BY {', '.join(keys)}")
+    if sketch.having:
+        lines.append("HAVING " + "\n  AND ".join(having_sql(each, sketch, names) for each in sketch.having))
     if sketch.order is not None:
         if not 0 <= sketch.order < len(items):
             raise SketchInvalid("order", "Sort by a group or a figure that is filled in.")
@@ -136,6 +181,14 @@ def write(sketch: Sketch, table: Table) -> str:
     if sketch.limit is not None:
         lines.append(f"LIMIT {sketch.limit}")
     return "\n".join(lines)
+
+
+def _where(sketch: Sketch, names: Names) -> list[str]:
+    """Return the clause of the conditions that hold for the whole question; refuse those that hang in the air."""
+    for place in range(len(sketch.conditions)):
+        require_condition(sketch, place, names)
+    everywhere = [condition for condition in sketch.conditions if condition.of is None]
+    return ["WHERE " + conditions_sql(everywhere, names)] if everywhere else []
 
 
 def _named_key(group: Group, sql: str, names: Names) -> str:

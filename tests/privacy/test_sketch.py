@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -12,7 +14,7 @@ from privacy.errors import QueryRejected
 from privacy.query import sketch, sketch_read
 from privacy.query.parse import parse
 from privacy.query.reference import EXAMPLE
-from privacy.query.sketch import Condition, Figure, Group, Join, Sketch, SketchInvalid, offered
+from privacy.query.sketch import Condition, Figure, Group, Having, Join, Sketch, SketchInvalid, offered
 from privacy.query.sketch_read import BeyondForm, read
 from privacy.query.sketch_write import write
 from privacy.schema import Column, Kind, Table
@@ -55,6 +57,37 @@ def test_a_form_writes_sql_that_people_can_read() -> None:
     assert read(write(asked, TABLE), TABLE) == asked
 
 
+def test_a_form_joins_by_or_filters_one_figure_and_drops_lines_of_the_answer() -> None:
+    asked = Sketch(
+        (Figure("count", name="n"), Figure("mean", "chol", name="m")),
+        (
+            Condition("age", ">=", "65"),
+            Condition("sex", "=", "f", is_or=True),
+            Condition("died", "=", "yes"),
+            Condition("grade", "=", "2", of=1),
+        ),
+        (Group("sex"),),
+        having=(Having(0, ">=", "10"), Having(1, "<", "250.5")),
+    )
+    assert write(asked, TABLE) == (
+        "SELECT sex, COUNT(*) AS n, AVG(chol) FILTER (WHERE grade = 2) AS m\nFROM heart\n"
+        "WHERE (age >= 65 OR sex = 'f')\n  AND died = TRUE\nGROUP BY sex\n"
+        "HAVING COUNT(*) >= 10\n  AND AVG(chol) FILTER (WHERE grade = 2) < 250.5"
+    )
+    assert read(write(asked, TABLE), TABLE) == asked
+
+
+def test_limits_on_the_answer_are_free_and_filters_are_not_where() -> None:
+    bare = Sketch((Figure("count"),), groups=(Group("sex"),))
+    limited, plain = (
+        parse(write(s, TABLE), TABLE) for s in (replace(bare, having=(Having(0, ">", "3"),)), bare)
+    )
+    assert limited.having is not None
+    assert replace(limited, having=None) == plain, "only what happens after the noise differs"
+    filtered = parse(write(replace(bare, conditions=(Condition("age", ">", "3", of=0),)), TABLE), TABLE)
+    assert (filtered.where, filtered.aggregates[0].filter is None) == (None, False)
+
+
 figures = st.one_of(
     st.builds(Figure, st.just("count"), st.sampled_from(["", "age", "sex", HOSTILE])),
     st.builds(
@@ -90,11 +123,25 @@ def sketches(draw: st.DrawFn) -> Sketch:
     groups = tuple(Group(name) for name in draw(st.lists(st.sampled_from(KEYS), max_size=2, unique=True)))
     order = draw(st.one_of(st.none(), st.integers(0, len(named) + len(groups) - 1)))
     down = order is not None and draw(st.booleans())
-    where = tuple(draw(st.lists(conditions, max_size=3)))
-    return Sketch(named, where, groups, order, down, draw(st.one_of(st.none(), st.integers(1, 99))))
+    where = [draw(joined(of)) for of in (None, *range(len(named)))]
+    most = draw(st.one_of(st.none(), st.integers(1, 99)))
+    limits = st.builds(
+        Having, st.integers(0, len(named) - 1), st.sampled_from(sorted(sketch.LIMITS)), st.just("-2.5")
+    )
+    having = tuple(draw(st.lists(limits, max_size=2)))
+    return Sketch(
+        named, tuple(itertools.chain.from_iterable(where)), groups, order, down, most, having=having
+    )
 
 
-@settings(max_examples=150, deadline=None)
+@st.composite
+def joined(draw: st.DrawFn, of: int | None) -> list[Condition]:
+    """Draw what is asked of the rows of every figure, or of one, here and there joined by “or”."""
+    drawn = draw(st.lists(conditions, max_size=3 if of is None else 2))
+    return [replace(c, of=of, is_or=n > 0 and draw(st.booleans())) for n, c in enumerate(drawn)]
+
+
+@settings(max_examples=100, deadline=None)
 @given(sketches())
 def test_what_the_form_writes_it_reads_back(asked: Sketch) -> None:
     sql = write(asked, TABLE)
@@ -108,6 +155,10 @@ def test_what_the_form_writes_it_reads_back(asked: Sketch) -> None:
         "select Sex, count(*) N from heart where age between 3 and 20 group by 1 order by count(*) desc",
         "SELECT COUNT(age), SUM(chol) FROM heart h WHERE (h.age >= 3) AND died = TRUE LIMIT 4",
         "SELECT sex, COUNT(DISTINCT person) AS people FROM heart GROUP BY sex ORDER BY people",
+        "SELECT sex, COUNT(*) AS n FROM heart GROUP BY sex HAVING (n > 3) AND COUNT(*) <= 9",
+        "SELECT COUNT(*) FROM heart WHERE (age > 3 OR age < 2 OR (age = 7)) AND died = TRUE",
+        "SELECT COUNT(*) FILTER (WHERE age > 3 AND (sex = 'f' OR died = TRUE)) AS n, SUM(age) FROM heart",
+        "SELECT age, SUM(COUNT(*) FILTER (WHERE chol > 3)) OVER (ORDER BY age) FROM heart GROUP BY age",
     ],
 )
 def test_sql_by_hand_is_shown_where_the_form_asks_the_same(sql: str) -> None:
@@ -117,12 +168,15 @@ def test_sql_by_hand_is_shown_where_the_form_asks_the_same(sql: str) -> None:
 @pytest.mark.parametrize(
     "sql",
     [
-        "SELECT sex, COUNT(*) FROM heart GROUP BY sex HAVING COUNT(*) > 3",
+        "SELECT sex, COUNT(*) FROM heart GROUP BY sex HAVING SUM(age) > 3",
+        "SELECT sex, COUNT(*) FROM heart GROUP BY sex HAVING COUNT(*) > 3 OR COUNT(*) < 1",
+        "SELECT sex, COUNT(*) FROM heart GROUP BY sex HAVING sex = 'f'",
         "SELECT COUNT(*) AS n, sex FROM heart GROUP BY sex",
         "SELECT SUM(age * 2) FROM heart",
-        "SELECT COUNT(*) FROM heart WHERE age > 3 OR age < 2",
+        "SELECT COUNT(*) FROM heart WHERE age > 3 OR (age < 2 AND sex = 'f')",
+        "SELECT COUNT(*) FROM heart WHERE age BETWEEN 1 AND 2 OR age > 3",
+        "SELECT COUNT(*) FROM heart WHERE NOT (age > 3 OR age < 2)",
         "SELECT COUNT(*) FROM heart WHERE age > chol",
-        "SELECT COUNT(*) FILTER (WHERE age > 3) FROM heart",
         "SELECT SUM(age) / COUNT(*) FROM heart",
         "SELECT sex, COUNT(*) FROM heart GROUP BY sex ORDER BY sex, 2",
         "SELECT COUNT(*) FROM heart GROUP BY sex",
@@ -138,6 +192,15 @@ def test_a_reader_that_drops_a_condition_is_caught(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sketch_read, "_conditions", lambda node: iter(()))
     with pytest.raises(BeyondForm, match="same question"):
         read("SELECT COUNT(*) FROM heart WHERE age > 3", TABLE)
+
+
+def test_a_reader_that_takes_or_for_and_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    faithful = sketch_read._either
+    monkeypatch.setattr(
+        sketch_read, "_either", lambda node: (replace(each, is_or=False) for each in faithful(node))
+    )
+    with pytest.raises(BeyondForm, match="same question"):
+        read("SELECT COUNT(*) FROM heart WHERE age > 3 OR died = TRUE", TABLE)
 
 
 def test_what_cannot_be_asked_is_refused_as_everywhere() -> None:
@@ -167,6 +230,13 @@ def test_what_cannot_be_asked_is_refused_as_everywhere() -> None:
         (Sketch((Figure("count"),), (), (Group("seen", "fortnight"),)), "step"),
         (Sketch((Figure("count"),), (), (Group("nobody"),)), "column"),
         (Sketch((Figure("count"),), order=4), "order"),
+        (Sketch((Figure("count"),), (Condition("age", ">", "3", is_or=True),)), "link"),
+        (Sketch((Figure("count"),), (Condition("age", ">", "3", of=0, is_or=True),)), "link"),
+        (Sketch((Figure("count"),), (Condition("age", ">", "3", of=1),)), "of"),
+        (Sketch((Figure("count"),), (Condition("age", ">", "3", of=sketch.NOWHERE),)), "of"),
+        (Sketch((Figure("count"),), having=(Having(1, ">", "3"),)), "figure"),
+        (Sketch((Figure("count"),), having=(Having(0, "=", "3"),)), "op"),
+        (Sketch((Figure("count"),), having=(Having(0, ">", "many"),)), "value"),
     ],
 )
 def test_what_does_not_fit_is_said_of_its_field(asked: Sketch, part: str) -> None:

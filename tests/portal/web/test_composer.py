@@ -83,9 +83,9 @@ def test_switching_ways_keeps_the_question(given: Story) -> None:
 
 def test_sql_that_the_form_cannot_show_stays_and_says_so(given: Story) -> None:
     sam = kit.browser(given.cast.sam)
-    sql = "SELECT sex, COUNT(*) AS n FROM support2 GROUP BY sex HAVING COUNT(*) > 20"
+    sql = "SELECT sex, COUNT(*) AS n FROM support2 GROUP BY sex HAVING COUNT(*) > 20 OR sex = 'male'"
     shown = page(sam, given, {"way": "sql", "sql": sql, "epsilon": "0.1", "do": "to_form"})
-    assert "The form cannot show this query. The form has no HAVING." in shown
+    assert "The form cannot show this query. The form shows the lines whose figures" in shown
     assert sql in shown
     shown = page(sam, given, {"way": "sql", "sql": "SELECT age", "epsilon": "0.1", "do": "to_form"})
     assert "The form cannot show what cannot be asked." in shown
@@ -112,6 +112,14 @@ def test_a_line_more_is_a_round_trip_and_loses_nothing(given: Story) -> None:
         ({"f-0-fn": "", "f-1-fn": ""}, "Figure 1, figure: Choose at least one figure."),
         ({"f-0-fn": "everything"}, "Figure 1, figure: Select a valid choice."),
         ({"e-order": "f1", "f-1-fn": ""}, "Sort by: Sort by a group or a figure"),
+        ({"h-0-figure": "0", "h-0-op": ">"}, "Limit 1, number: Write a number, such as 10."),
+        ({"h-0-figure": "0", "h-0-value_typed": "3"}, "Limit 1, comparison: Choose a comparison"),
+        ({"h-0-figure": "1", "f-1-fn": ""}, "Limit 1, figure: Choose a figure that is filled in."),
+        ({"c-0-of": "1", "f-1-fn": ""}, "Condition 1, holds for: Choose a figure that is filled in."),
+        (
+            {"c-count": "2", "c-1-column": "age", "c-1-op": "known", "c-1-link": "or", "c-1-of": "0"},
+            "Condition 2, joined by: “or” needs a condition above it",
+        ),
         ({"e-limit": "0"}, "Show at most (lines): Ensure this value is greater"),
     ],
 )
@@ -152,8 +160,36 @@ def test_hostile_fields_are_no_error_of_the_node(given: Story, nonsense: dict[st
 
 def test_no_form_grows_without_end(given: Story) -> None:
     table = given.dataset.current.table()
-    form = SketchForm(table, {"f-count": "999", "c-count": "999", "g-count": "999"})
-    assert form.counts == {"j": 1, "f": 20, "c": 10, "g": 8}
+    form = SketchForm(table, {f"{kind}-count": "999" for kind in "fcgh"})
+    assert form.counts == {"j": 1, "f": 20, "c": 10, "g": 8, "h": 5}
+
+
+def test_or_filters_and_limits_go_to_sql_and_back(given: Story) -> None:
+    sam = kit.browser(given.cast.sam)
+    typed = FILLED | {
+        "c-count": "3",
+        "c-1-link": "or",
+        "c-1-column": "sex",
+        "c-1-op": "=",
+        "c-1-value_typed": "female",
+        "c-2-column": "age",
+        "c-2-op": "<",
+        "c-2-value_typed": "30",
+        "c-2-of": "1",
+        "h-count": "1",
+        "h-0-figure": "0",
+        "h-0-op": ">=",
+        "h-0-value_typed": "10",
+    }
+    sam.post(reverse("request_new", args=[given.grant.pk]), {**typed, "do": "save"})
+    analysis = AnalysisRequest.objects.get()
+    assert "WHERE (age >= 65 OR sex = 'female')\nGROUP BY sex\nHAVING COUNT(*) >= 10" in analysis.draft_sql
+    assert "AVG(age) FILTER (WHERE age < 30) AS mean_age" in analysis.draft_sql
+    assert analysis.status == "ready"
+    back = page(sam, given, {"way": "sql", "sql": analysis.draft_sql, "epsilon": "0.1", "do": "to_form"})
+    for chosen in ('name="c-2-of"', 'name="h-0-value_typed" value="10"', '<option value="or" selected'):
+        assert chosen in back
+    assert 'name="c-0-link"' not in back, "there is no condition above the first"
 
 
 def test_the_form_joins_the_datasets_tables_and_names_what_does_not_fit() -> None:
