@@ -117,8 +117,8 @@ conditions = st.one_of(
 
 @st.composite
 def sketches(draw: st.DrawFn) -> Sketch:
-    """Draw a form as people may fill it in, its figures named apart."""
-    chosen = draw(st.lists(figures, min_size=1, max_size=4))
+    """Draw a form as people may fill it in, no figure twice, for either could be meant by a limit."""
+    chosen = draw(st.lists(figures, min_size=1, max_size=4, unique=True))
     named = tuple(Figure(f.fn, f.column, f.point, f"Figure {n}") for n, f in enumerate(chosen))
     groups = tuple(Group(name) for name in draw(st.lists(st.sampled_from(KEYS), max_size=2, unique=True)))
     order = draw(st.one_of(st.none(), st.integers(0, len(named) + len(groups) - 1)))
