@@ -6,6 +6,8 @@ import importlib.util
 import itertools
 import json
 import random
+import sys
+import types
 from collections.abc import Sequence
 
 import numpy as np
@@ -124,6 +126,78 @@ def test_an_optional_library_that_fails_costs_nobody_the_model(monkeypatch: pyte
     monkeypatch.setattr(fitting, "by_mbi", broken)
     start = blurred(truths(0), np.random.default_rng(0))
     assert fitting.fit(start.attributes, start.measured).method == fitting.OWN
+
+
+class Library:
+    """Stands in `mbi`'s place: fits by our own descent, and hands its tables back in an order of its own."""
+
+    def __init__(self, start: Model, extra: tuple[tuple[str, ...], ...] = ()) -> None:
+        self.start, self.extra = start, extra
+        self.given: list[tuple[np.ndarray, tuple[str, ...], float]] = []
+
+    def module(self) -> types.ModuleType:
+        made = types.ModuleType("mbi")
+        made.Domain = lambda names, sizes: list(zip(names, sizes, strict=True))
+        made.LinearMeasurement = lambda counts, columns, scale: self.given.append((counts, columns, scale))
+        made.estimation = types.SimpleNamespace(MirrorDescent=lambda: self)
+        return made
+
+    def estimate(
+        self, domain: object, given: object, *, known_total: float, iters: int, tol: float
+    ) -> object:
+        assert domain == list(SIZES.items())
+        assert known_total == self.start.total
+        fitted = fitting.by_descent(self.start)
+        cliques = {tuple(reversed(one)): theta.T for one, theta in zip(SETS, fitted.potentials, strict=True)}
+        cliques |= {clique: np.zeros([SIZES[name] for name in clique]) for clique in self.extra}
+        return types.SimpleNamespace(potentials=Potentials(cliques))
+
+
+class Potentials(dict[tuple[str, ...], np.ndarray]):
+    """Tables by their columns."""
+
+    @property
+    def cliques(self) -> list[tuple[str, ...]]:
+        return list(self)
+
+    def __getitem__(self, clique: tuple[str, ...]) -> object:
+        table = super().__getitem__(clique)
+
+        def transpose(names: Sequence[str]) -> object:
+            return types.SimpleNamespace(values=table.transpose([clique.index(name) for name in names]))
+
+        return types.SimpleNamespace(transpose=transpose)
+
+
+def in_its_place(monkeypatch: pytest.MonkeyPatch, library: Library) -> None:
+    jax = types.ModuleType("jax")
+    jax.config = types.SimpleNamespace(update=lambda name, value: None)
+    monkeypatch.setitem(sys.modules, "jax", jax)
+    monkeypatch.setitem(sys.modules, "mbi", library.module())
+    monkeypatch.setattr(fitting, "_version", lambda: "9")
+    monkeypatch.setattr(fitting, "method", lambda: "mbi")
+
+
+def test_what_the_optional_library_fitted_is_taken_over_whatever_order_it_keeps(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    start = blurred(truths(4), np.random.default_rng(4))
+    library = Library(start)
+    in_its_place(monkeypatch, library)
+    model = fitting.fit(start.attributes, start.measured)
+    assert model.method == "mbi 9"
+    own = fitting.by_descent(start)
+    for one, (counts, columns, scale) in zip(start.measured, library.given, strict=True):
+        assert (tuple(counts), columns, scale) == (one.counts, one.columns, one.scale)
+        assert np.allclose(model.project(one.columns), own.project(one.columns))
+
+
+def test_tables_that_were_not_asked_for_are_refused(monkeypatch: pytest.MonkeyPatch):
+    start = blurred(truths(4), np.random.default_rng(4))
+    in_its_place(monkeypatch, Library(start, extra=(("a", "d"),)))
+    with pytest.raises(QueryRejected) as refused:
+        fitting.by_mbi(start)
+    assert refused.value.code == "model_unknown"
 
 
 def test_the_total_is_what_the_marginals_agree_on():
