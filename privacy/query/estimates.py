@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from privacy.query.answer import Cell
+from privacy.query.curves import curve_reach, read
 from privacy.query.expr import SPREADS
 from privacy.query.layout import Layout
-from privacy.query.measures import Z95
 from privacy.query.needs import Need, Use, Way
 from privacy.query.plan import Plan
 from privacy.query.price import Pricing
-from privacy.query.scales import extreme_reach, rank_reach
+from privacy.query.scales import Z95, extreme_reach, rank_reach
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,14 @@ class Estimate:
 class Group:
     """One group of the answer: its key values, and the noisy integer of each need.
 
-    `spreads` says of running counts by how much they err more than the noise on one sum.
+    `spreads` says of running counts by how much they err more than the noise on one sum; `curves` holds the
+    running counts by value that quantiles are read from.
     """
 
     keys: tuple[Cell, ...]
     figures: tuple[int, ...]
     spreads: Mapping[int, float] = field(default_factory=dict)
+    curves: Mapping[int, Sequence[float]] = field(default_factory=dict)
 
 
 class Estimator:
@@ -65,6 +67,8 @@ class Estimator:
         need = self.facts.needs[use.total]
         if need.way is Way.RANK:
             return self._rank(need, use, group)
+        if need.way is Way.CURVE:
+            return self._read(need, use, group)
         if fn == "mean":
             return self._mean(need, use, group)
         if fn in SPREADS:
@@ -146,6 +150,17 @@ class Estimator:
             places = rank_reach(scale, need.per_rank, need.candidates, (1 - most) * count, shift)
         points = 100 * (most if is_vague else min(places / count, most))
         return Estimate(group.figures[use.total] * need.step, {}, None, is_vague, points, is_ranked=True)
+
+    def _read(self, need: Need, use: Use, group: Group) -> Estimate:
+        """Return a quantile read from a curve; its rank errs as the curve does where it was read."""
+        curve, share = group.curves[use.total], use.share or Fraction(0)
+        place = read(curve, share)
+        count, most = max(1.0, curve[-1]), float(max(share, 1 - share))
+        reach = curve_reach(need, self.deviations[use.total], share, place)
+        is_vague = curve[-1] <= 2 * reach
+        points = 100 * (most if is_vague else min(reach / count, most))
+        value = (need.low + place) * need.step
+        return Estimate(value, {}, None, is_vague, points, is_ranked=True)
 
 
 def combined(value: Fraction, parts: Sequence[Estimate], weights: Sequence[float]) -> Estimate:

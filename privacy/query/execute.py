@@ -105,11 +105,14 @@ class Prepared:
         if self.facts.needs[0].way is Way.TOP:
             chosen = releaser.largest(cells)
             return [Group(names[cell], (len(chosen) - place,)) for place, cell in enumerate(chosen)]
-        noisy = releaser.figures(range(len(names)), cells, bins)
+        noisy, curves = (
+            releaser.figures(range(len(names)), cells, bins),
+            releaser.curves(range(len(names)), bins),
+        )
         spreads = releaser.spreads()
         return [
-            Group(name, figures, {index: by_cell[cell] for index, by_cell in spreads.items()})
-            for cell, (name, figures) in enumerate(zip(names, noisy, strict=True))
+            Group(name, figures, {index: by_cell[cell] for index, by_cell in spreads.items()}, curve)
+            for cell, (name, figures, curve) in enumerate(zip(names, noisy, curves, strict=True))
         ]
 
     def _open(self, exact: Exact, bins: Bins) -> list[Group]:
@@ -121,12 +124,12 @@ class Prepared:
         counts = {number: exact[name][place] for number, name in enumerate(names)}
         shown = chooser.release({number: count for number, count in counts.items() if count > 0})
         kept = [names[number] for number in sorted(shown)]
-        figures = Releaser(self.facts, self.pricing, self.mechanisms).figures(
-            kept, [exact[name] for name in kept], bins, [shown[number] for number in sorted(shown)]
-        )
+        releaser = Releaser(self.facts, self.pricing, self.mechanisms)
+        cells = [exact[name] for name in kept]
+        figures = releaser.figures(kept, cells, bins, [shown[number] for number in sorted(shown)])
         groups = [
-            Group(open_cell_values(str(name), self.facts.keys), own)
-            for name, own in zip(kept, figures, strict=True)
+            Group(open_cell_values(str(name), self.facts.keys), own, {}, curve)
+            for name, own, curve in zip(kept, figures, releaser.curves(kept, bins), strict=True)
         ]
         return sorted(groups, key=lambda group: [(key is None, str(key)) for key in group.keys])
 

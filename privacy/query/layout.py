@@ -16,6 +16,7 @@ from fractions import Fraction
 from privacy.errors import QueryRejected
 from privacy.query.check import Key, check_plan, keys_of, unit_of
 from privacy.query.check_aggregate import axis_of
+from privacy.query.curves import worth_it
 from privacy.query.expr import RANKED, Aggregate
 from privacy.query.needs import CANDIDATES, EVEN, Builder, Need, Use, Way, units_need
 from privacy.query.plan import Plan
@@ -68,13 +69,16 @@ class Layout:
     def squared(self, index: int) -> Fraction:
         """Return the L2² of need `index`, exactly: noise of scale σ on it costs ρ = L2² / 2σ².
 
-        For choices it is what stands in that place: of scores that a unit moves by d in each of L0 groups,
-        L0 d²; of k groups by counts that a unit only raises, by d, k d² / 4.
+        Of a curve over values, the worst is that all rows of a unit in a group have one value. For choices it is
+        what stands in that place: of scores that a unit moves by d in each of L0 groups, L0 d²; of k groups by
+        counts that a unit only raises, by d, k d² / 4.
         """
         need = self.needs[index]
         row = self._row(need)
         if need.way is Way.TREE and need.tree is not None:
             return Fraction(need.tree.squared(self.groups) * row**2)
+        if need.way is Way.CURVE and need.tree is not None:
+            return Fraction(self.groups * need.tree.squared(1) * row**2)
         if need.way is Way.TOP:
             return Fraction(need.most * row**2, 4)
         return Fraction(self.groups * row**2)
@@ -88,6 +92,8 @@ class Layout:
         row = self._row(need)
         if need.way is Way.TREE and need.tree is not None:
             return need.tree.absolute(self.groups) * row
+        if need.way is Way.CURVE and need.tree is not None:
+            return self.groups * need.tree.absolute(1) * row
         if need.way is Way.TOP:
             return need.most * row
         return (2 if need.way is Way.RANK else 1) * self.groups * row
@@ -145,7 +151,11 @@ def layout(plan: Plan, table: Table, *, is_pure: bool = False) -> Layout:
     )
     if top is None:
         trees = [_tree(aggregate, keys, groups, is_pure=is_pure) for aggregate in plan.aggregates]
-        uses = tuple(builder.use(each, tree) for each, tree in zip(plan.aggregates, trees, strict=True))
+        asked = list(zip(plan.aggregates, trees, strict=True))
+        uses = tuple(builder.use(each, tree) for each, tree in asked)
+        if curves := worth_it(builder.needs, is_pure=is_pure):
+            builder = builder.again(curves)
+            uses = tuple(builder.use(each, tree) for each, tree in asked)
     else:
         uses = (Use(builder.need(_choice(builder, plan.aggregates[0], top), EVEN)),)
         groups = cells  # a choice costs the same however many groups a unit is in, so none is left out

@@ -16,11 +16,10 @@ from privacy.errors import QueryRejected
 from privacy.loss import PURE_UNIT, RHO_UNIT, Loss
 from privacy.query.layout import OVERFLOW, Layout
 from privacy.query.needs import Need, Way
-from privacy.query.scales import accuracy, extreme_rank, laplace_accuracy, threshold
+from privacy.query.scales import Z95, accuracy, extreme_rank, laplace_accuracy, threshold
 from privacy.schema import decimal_text
 
 _MARGIN = 1 + 1e-12  # scales are rounded up by more than any rounding of doubles
-Z95 = 1.959963984540054
 _NAMES = {
     "rows": "rows",
     "count": "known values",
@@ -104,7 +103,8 @@ def measure_of(facts: Layout, index: int, share: Loss, delta: int) -> Measure:
         else (math.sqrt(facts.squared(index)), "discrete Gaussian")
     )
     return Measure(
-        name=("running " if need.way is Way.TREE else "") + _NAMES[need.kind],
+        name=("" if need.tree is None else "running ")
+        + _NAMES["count" if need.way is Way.CURVE else need.kind],
         mechanism=noise + _how(need, is_selector=is_selector),
         sensitivity=math.nextafter(whole, math.inf),
         rho=share.rho,
@@ -121,14 +121,14 @@ def _how(need: Need, *, is_selector: bool) -> str:
     """Return what is done beside adding noise, in words."""
     if is_selector:
         return " with threshold"
-    if need.way is Way.TREE and need.tree is not None:
+    if need.tree is not None:
         return f" on {len(need.tree.spans)} levels of sums"
     return ""
 
 
 def _reach(need: Need, scale: float, *, is_pure: bool) -> Decimal:
     """Return ± at 95 % in the need's own unit; for running counts, of the one that errs most."""
-    if need.way is Way.TREE and need.tree is not None:
+    if need.tree is not None:
         deviation = scale * (math.sqrt(2) if is_pure else 1.0)
         return Decimal(math.ceil(Z95 * deviation * max(need.tree.deviations)))
     steps = laplace_accuracy(scale) if is_pure else accuracy(scale)

@@ -10,6 +10,7 @@ from privacy.errors import EngineFault
 from privacy.loss import Loss
 from privacy.noise import GaussianThreshold, GaussianVector, LaplaceVector
 from privacy.noise_choice import NoisyChoice, noisy_choice
+from privacy.query.curves import counts, rising
 from privacy.query.layout import Layout
 from privacy.query.measures import Measure
 from privacy.query.needs import Way
@@ -95,6 +96,8 @@ class Releaser:
             exact = [cell[index] for cell in cells]
             if need.way is Way.TREE:
                 columns[index] = self._running(index, exact)
+            elif need.way is Way.CURVE:
+                columns[index] = [0] * len(exact)  # see `curves`
             elif index in self.mechanisms.vectors:
                 columns[index] = self.mechanisms.vectors[index].release(exact)
             elif index == self.facts.selector:
@@ -129,6 +132,19 @@ class Releaser:
                 found[cell] = round(value)
         return found
 
+    def curves(self, names: Sequence[int | str], bins: Bins) -> list[dict[int, list[float]]]:
+        """Return, for each group, the rising running counts of each need that quantiles are read from."""
+        found: list[dict[int, list[float]]] = [{} for _ in names]
+        for index, need in enumerate(self.facts.needs):
+            if need.way is not Way.CURVE or need.tree is None:
+                continue
+            nodes = [need.tree.nodes(counts(need, bins[index].get(name, {}))) for name in names]
+            noisy = self.mechanisms.vectors[index].release([node for each in nodes for node in each])
+            for number, group in enumerate(found):
+                start = number * need.tree.size
+                group[index] = rising(need.tree.fit(noisy[start : start + need.tree.size]))
+        return found
+
     def largest(self, cells: Sequence[tuple[int, ...]]) -> list[int]:
         """Return the cells that were chosen as the largest, in order; only where names alone are asked for."""
         ((index, choice),) = self.mechanisms.choices.items()
@@ -138,7 +154,7 @@ class Releaser:
         """Return, for each running count, by cell how much more it errs than the noise on one sum."""
         found = {}
         for index, need in enumerate(self.facts.needs):
-            if need.tree is None:
+            if need.way is not Way.TREE or need.tree is None:
                 continue
             by_cell = [0.0] * self.facts.cells
             for cells in self.facts.series(need):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 
@@ -25,6 +26,7 @@ class Way(StrEnum):
     VECTOR = "vector"  # noise on the integer of each group
     TREE = "tree"  # noise on sums over spans of groups
     RANK = "rank"  # a choice among the steps of a histogram, in each group
+    CURVE = "curve"  # noise on sums over spans of a histogram, in each group
     TOP = "top"  # a choice among the groups
 
 
@@ -76,11 +78,15 @@ class Need:
 
 @dataclass(frozen=True)
 class Use:
-    """Where one aggregate of the plan finds its figures: indexes into the needs."""
+    """Where one aggregate of the plan finds its figures: indexes into the needs.
+
+    `share` is that of a quantile which is read from a curve.
+    """
 
     total: int
     count: int | None = None
     square: int | None = None
+    share: Fraction | None = None
 
 
 class Builder:
@@ -90,8 +96,15 @@ class Builder:
         self.columns = columns
         self.candidates = candidates
         self.is_pure = is_pure
+        self.curves: dict[Need, tuple[Tree, int]] = {}
         self.needs: list[Need] = []
         self.weights: list[int] = []
+
+    def again(self, curves: Mapping[Need, tuple[Tree, int]]) -> Builder:
+        """Return a builder that begins anew and reads the quantiles of those histograms from curves."""
+        fresh = Builder(self.columns, self.candidates, is_pure=self.is_pure)
+        fresh.curves = dict(curves)
+        return fresh
 
     def need(self, need: Need, weight: int) -> int:
         """Return the index of `need`, whose weight is the largest anybody asked for."""
@@ -143,6 +156,10 @@ class Builder:
         share = share_of(aggregate) if share is None else share
         steps = _sum(value, typed, is_centred=False, most=self.candidates)
         ranked = Need("bins", value, steps.low, steps.high, 0, steps.step, 0, Way.RANK, share)
+        shared = replace(ranked, way=Way.CURVE, share=None)
+        if shared in self.curves and share not in (0, 1):
+            tree, number = self.curves[shared]
+            return Use(self.need(replace(shared, tree=tree), number * EVEN), share=share)
         weight = _for_count(ranked, is_pure=self.is_pure)
         return Use(self.need(ranked, EVEN), self.need(self.counted(aggregate), weight))
 

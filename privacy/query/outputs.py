@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from privacy.query.curves import curve_reach
 from privacy.query.expr import RANKED, SPREADS
 from privacy.query.layout import Layout
-from privacy.query.measures import Z95, Measure
+from privacy.query.measures import Measure
 from privacy.query.needs import Need, Use
 from privacy.query.plan import Plan
-from privacy.query.scales import extreme_reach, rank_reach
+from privacy.query.scales import Z95, extreme_reach, rank_reach
 from privacy.schema import decimal_text
 
 if TYPE_CHECKING:
@@ -55,6 +57,8 @@ def output_price(plan: Plan, facts: Layout, measures: tuple[Measure, ...], index
         return OutputPrice(output.name, "formula", None, "The error depends on the figures it is made of.")
     position = int(output.expr.value or 0)
     use, fn = facts.uses[position], plan.aggregates[position].fn
+    if use.share is not None:
+        return _curved(output.name, facts.needs[use.total], measures[use.total], use.share)
     if fn in RANKED:
         return _ranked(output.name, facts.needs[use.total], measures[use.total], measures[use.count or 0])
     if fn in ("mean", *SPREADS):
@@ -81,8 +85,7 @@ def _averaged(name: str, kind: str, need: Need, use: Use, measures: tuple[Measur
 
 def _ranked(name: str, need: Need, measure: Measure, counted: Measure) -> OutputPrice:
     """Return how many places a quantile, MIN or MAX may be off, on a grid that is said."""
-    step = decimal_text(Decimal(need.step.numerator) / Decimal(need.step.denominator))
-    note = f"± is in percentile points of rank among the values. Values are taken in steps of {step}."
+    note = _in_points(need)
     if measure.rank is not None:
         end = "smallest" if need.share == 0 else "largest"
         near = extreme_reach(measure.scale, need.candidates, math.inf)
@@ -98,6 +101,20 @@ def _ranked(name: str, need: Need, measure: Measure, counted: Measure) -> Output
     return OutputPrice(
         name, "quantile", None, note, places=near, places_at_most=far, share=max(share, 1 - share)
     )
+
+
+def _curved(name: str, need: Need, measure: Measure, share: Fraction) -> OutputPrice:
+    """Return how many places a quantile may be off that is read from a curve."""
+    note = _in_points(need) + " It is read from one curve of running counts with others of its column."
+    places = curve_reach(need, measure.deviation, share)
+    most = float(max(share, 1 - share))
+    return OutputPrice(name, "quantile", None, note, places=places, places_at_most=places, share=most)
+
+
+def _in_points(need: Need) -> str:
+    """Return what ± counts, and on which grid."""
+    step = decimal_text(Decimal(need.step.numerator) / Decimal(need.step.denominator))
+    return f"± is in percentile points of rank among the values. Values are taken in steps of {step}."
 
 
 def expected_error(pricing: Pricing, n: int) -> dict[str, Decimal | None]:

@@ -187,7 +187,7 @@ def _deadline(
                 "So large a dataset could hold too many unknown group names.",
                 "Group by a column with a code list.",
             )
-    ranked = sum(need.way is Way.RANK for need in facts.needs)
+    ranked = sum(need.kind == "bins" for need in facts.needs)
     seconds = Fraction(2 + ranked, 10) + Fraction(rows, 10**6) * (1 + Fraction(len(facts.needs), 4))
     seconds += Fraction(rows * ranked, 10**6)
     seconds += Fraction(_draws(facts, measures, cells), 10_000)
@@ -209,6 +209,8 @@ def _draws(facts: Layout, measures: tuple[Measure, ...], cells: int) -> int:
     for need in facts.needs:
         if need.way is Way.RANK:
             draws += shown * need.candidates
+        elif need.way is Way.CURVE and need.tree is not None:
+            draws += shown * need.tree.size
         elif need.way is Way.TREE and need.tree is not None:
             draws += cells // facts.keys[need.axis].size * need.tree.size
         else:

@@ -8,6 +8,7 @@ from privacy.errors import QueryRejected
 from privacy.loss import DELTA_UNIT
 
 CONFIDENCE = 0.95
+Z95 = 1.959963984540054
 WIDER = 1.2315  # from ± at 95 % to ± at 97.5 %: ln 40 / ln 20 of Laplace noise, less of Gaussian
 LEAST_DELTA = 1e-13  # for each group of a unit; the mechanism's own arithmetic loses digits below 1e-15
 
@@ -18,7 +19,7 @@ def accuracy(scale: float, alpha: float = 1 - CONFIDENCE) -> int:
     Small scales are summed exactly; a large one differs from the continuous Gaussian by less than one.
     """
     if scale > 2_000:
-        quantile = 1.959963984540054 if alpha == 1 - CONFIDENCE else upper_quantile(alpha / 2)
+        quantile = Z95 if alpha == 1 - CONFIDENCE else upper_quantile(alpha / 2)
         return math.ceil(quantile * scale * (1 + 1e-6) + 1)
     reach = math.ceil(scale * 9) + 2
     masses = [math.exp(-(k * k) / (2 * scale * scale)) for k in range(reach + 1)]

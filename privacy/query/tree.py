@@ -107,20 +107,25 @@ class Tree:
         """
         return [math.sqrt(self.variance(leaf)) for leaf in range(self.leaves)]
 
-    def variance(self, leaf: int) -> float:
-        """Return the variance of the running sum up to `leaf`, climbing from it to the top."""
-        slope, apart, place = 1.0, 0.0, leaf
+    def variance(self, leaf: int, low: float = 1.0, high: float = 0.0) -> float:
+        """Return the variance of the running sum up to `leaf`, climbing from it to the top.
+
+        More generally, of `low` times the sum up to `leaf` and `high` times the sum of all beyond it.
+        """
+        slope, apart, place = low, 0.0, leaf
         for level in range(1, len(self.spans)):
             wide = self._branching(level)
             start = place // wide * wide
             siblings = self.variances[level - 1][start : start + wide]
-            before = math.fsum(siblings[: place - start])
-            own, total = self.variances[level - 1][place], math.fsum(siblings)
-            apart += before + slope**2 * own - (before + slope * own) ** 2 / total
-            slope = (before + slope * own) / total
+            before, own = math.fsum(siblings[: place - start]), siblings[place - start]
+            after = math.fsum(siblings[place - start + 1 :])
+            mixed, total = low * before + slope * own + high * after, before + own + after
+            apart += low**2 * before + slope**2 * own + high**2 * after - mixed**2 / total
+            slope = mixed / total
             place //= wide
         tops = self.variances[-1]
-        return apart + slope**2 * tops[place] + math.fsum(tops[:place])
+        beside = low**2 * math.fsum(tops[:place]) + high**2 * math.fsum(tops[place + 1 :])
+        return apart + slope**2 * tops[place] + beside
 
 
 @functools.lru_cache(maxsize=256)
@@ -138,5 +143,16 @@ def best_tree(leaves: int, groups: int, *, is_pure: bool) -> Tree:
 def _error(tree: Tree, groups: int, *, is_pure: bool) -> float:
     """Return the mean square error of some evenly spread running sums, up to a factor that all trees share."""
     noise = tree.absolute(groups) ** 2 if is_pure else tree.squared(groups)
-    some = range(0, tree.leaves, -(-tree.leaves // SAMPLED))
-    return noise * math.fsum(tree.variance(leaf) for leaf in some) / len(some)
+    return noise * spread(tree)
+
+
+def sampled(tree: Tree) -> range:
+    """Return some leaves that stand for all, an odd number apart lest all lie at ends of spans."""
+    return range(0, tree.leaves, -(-tree.leaves // SAMPLED) | 1)
+
+
+@functools.lru_cache(maxsize=256)
+def spread(tree: Tree) -> float:
+    """Return the mean variance of some running sums."""
+    some = sampled(tree)
+    return math.fsum(tree.variance(leaf) for leaf in some) / len(some)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bisect
 import math
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -18,13 +19,17 @@ import pytest
 
 from privacy.loss import PURE_UNIT, RHO_UNIT
 from privacy.query.answer import Answer
+from privacy.query.curves import read, rising
 from privacy.query.execute import Prepared, prepare
+from privacy.query.layout import layout
 from privacy.query.needs import Need, Way
 from privacy.query.parse import parse
 from privacy.query.price import price
 from privacy.query.ranks import aim, scores
+from privacy.query.tree import Tree
 from privacy.schema import Column, Kind, Table
 from privacy.unit import PrivacyUnit
+from tests.privacy.engine_data import people
 
 COLUMNS = (
     Column("x", Kind.DECIMAL, Decimal(0), Decimal(100), Decimal("0.1"), nullable=False),
@@ -45,11 +50,11 @@ def written(folder: Path, values: Sequence[float]) -> str:
     return path
 
 
-def ready(sql: str, *, is_pure: bool) -> Prepared:
-    """Return the prepared run of a question at noise that reaches some 5 to 10 places of 1,001."""
+def ready(sql: str, *, is_pure: bool, times: int = 1) -> Prepared:
+    """Return the prepared run of a question at noise that reaches some 5 to 10 places of 1,001, or at `times` the ρ."""
     plan = parse(sql, TABLE)
     rho, pure = (0, 3 * PURE_UNIT // 10) if is_pure else (RHO_UNIT // 200, 0)
-    loss = price(plan, TABLE, rho=rho, pure=pure).loss
+    loss = price(plan, TABLE, rho=rho * times, pure=pure * math.isqrt(times)).loss
     return prepare({"plan": plan.to_dict(), "table": TABLE.to_dict(), "loss": loss.to_dict(), "threads": 1})
 
 
@@ -186,3 +191,111 @@ def test_the_count_that_aims_a_quantile_gets_what_errs_least(share: float) -> No
     best = min(variance(i / 1000) for i in range(1, 1000))
     assert variance(counted / (chosen + counted)) == pytest.approx(best, rel=0.001)
     assert best < max(share, 1 - share) ** 2, "without a count, one row moves scores by max(p, 1 − p)"
+
+
+# Many quantiles of one column
+
+
+def many(number: int) -> str:
+    """Return a question for that many evenly spread quantiles of x."""
+    shares = [round((i + 0.5) / number, 3) for i in range(number)]
+    return (
+        "SELECT "
+        + ", ".join(f"QUANTILE_CONT(x, {share}) AS q{i}" for i, share in enumerate(shares))
+        + " FROM t"
+    )
+
+
+def curved(path: str, values: Sequence[float], runs: int, *, is_pure: bool) -> tuple[float, float]:
+    """Return how often 32 quantiles from one curve were within their ±, and their root mean square error."""
+    ordered, shares = sorted(values), [round((i + 0.5) / 32, 3) for i in range(32)]
+    hits, squares = 0, 0.0
+    for got in answers(ready(many(32), is_pure=is_pure, times=64), path, runs):
+        for place, share in enumerate(shares):
+            off = points_off(float(str(got.value(0, place))), share, ordered)
+            squares += off**2
+            hits += off <= float(str(got.accuracy[0][place]))
+    return hits / runs / 32, math.sqrt(squares / runs / 32)
+
+
+@pytest.mark.parametrize("is_pure", [False, True])
+def test_what_quantiles_from_a_curve_state_holds(tmp_path: Path, is_pure: bool) -> None:
+    check(curved(written(tmp_path, even()), even(), 20, is_pure=is_pure)[0], 20, most=0.975)
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("is_pure", [False, True])
+def test_what_quantiles_from_a_curve_state_holds_over_many(tmp_path: Path, is_pure: bool) -> None:
+    check(curved(written(tmp_path, even()), even(), 2_000, is_pure=is_pure)[0], 2_000, most=0.975)
+
+
+@pytest.mark.parametrize(("is_pure", "few", "enough"), [(False, 26, 28), (True, 7, 8)])
+def test_a_curve_is_fitted_where_it_errs_less_than_so_many_choices(
+    is_pure: bool, few: int, enough: int
+) -> None:
+    ways = [{need.way for need in ready(many(n), is_pure=is_pure).facts.needs} for n in (few, enough)]
+    assert ways == [{Way.RANK, Way.VECTOR}, {Way.CURVE}]
+
+
+def test_quantiles_beyond_those_of_one_column_keep_their_choices() -> None:
+    sql = many(30).replace(" FROM", ", MEDIAN(k) AS other, MIN(x) AS low, COUNT(*) AS n FROM")
+    needs = ready(sql, is_pure=False).facts.needs
+    assert sorted(need.way for need in needs) == ["curve", "rank", "rank", "vector"]
+
+
+@pytest.mark.parametrize("key", ["k", "note"])
+def test_without_noise_a_curves_quantiles_are_exact_in_every_group(tmp_path: Path, key: str) -> None:
+    table = replace(TABLE, columns=(*COLUMNS, Column("note", Kind.TEXT)))
+    path = str(tmp_path / "t.parquet")
+    duckdb.execute(
+        "COPY (SELECT i AS _row, (i * 37 % 100)::DOUBLE AS x, i % 3 AS k, 'n' || i % 3 AS note"
+        f" FROM range(3000) AS t(i)) TO '{path}' (FORMAT parquet)"
+    )
+    calls = ", ".join(f"QUANTILE_CONT(FLOOR(x / 10), 0.{i}5) AS q{i}" for i in range(9))
+    plan = parse(f"SELECT {key}, {calls} FROM t GROUP BY {key}", table)
+    loss = price(plan, table, rho=10**15, delta=10**12).loss
+    prepared = prepare(
+        {"plan": plan.to_dict(), "table": table.to_dict(), "loss": loss.to_dict(), "threads": 1}
+    )
+    assert Way.CURVE in {need.way for need in prepared.facts.needs}
+    lines = [line for line in prepared.run(path, 1).rows if line[0] in (0, 1, 2, "n0", "n1", "n2")]
+    assert [line[1:] for line in lines] == [tuple(range(9))] * 3
+
+
+def test_no_unit_moves_a_curves_sums_by_more_than_they_are_priced_for() -> None:
+    """A unit's rows in one group, wherever they lie; the worst is that all have one value."""
+    dice, bench = random.Random(8), people(2, 3)
+    calls = ", ".join(f"QUANTILE_CONT(k, 0.{i}5) AS q{i}" for i in range(9))
+    plan = parse(f"SELECT g, {calls} FROM t GROUP BY g", bench.table)
+    for is_pure in (False, True):
+        facts = layout(plan, bench.table, is_pure=is_pure)
+        [index] = [i for i, each in enumerate(facts.needs) if each.way is Way.CURVE]
+        tree = facts.needs[index].tree
+        assert tree is not None
+        worst = 0
+        for case in range(200):
+            moved = [0] * tree.leaves
+            for place in [0] * facts.rows if case == 0 else dice.choices(range(tree.leaves), k=facts.rows):
+                moved[place] += 1
+            nodes = tree.nodes(moved)
+            worst = max(worst, sum(nodes) if is_pure else sum(node**2 for node in nodes))
+        priced = facts.absolute(index) if is_pure else facts.squared(index)
+        assert facts.groups * worst == priced, "tight, and never above"
+
+
+def test_the_error_of_a_share_of_all_is_that_of_least_squares() -> None:
+    np = pytest.importorskip("numpy")
+    tree = Tree(23, (1, 3, 9))
+    strategy = np.array([tree.nodes([int(i == j) for i in range(23)]) for j in range(23)], dtype=float).T
+    inverse = np.linalg.inv(strategy.T @ strategy)
+    for leaf in range(23):
+        for share in (0.1, 0.5, 0.95):
+            weights = np.where(np.arange(23) <= leaf, 1 - share, -share)
+            assert tree.variance(leaf, 1 - share, -share) == pytest.approx(float(weights @ inverse @ weights))
+
+
+def test_a_curve_never_falls_and_is_the_closest_such() -> None:
+    assert rising([1.0, 3.0, 2.0, 2.0, 5.0, 4.0]) == [1.0, 7 / 3, 7 / 3, 7 / 3, 4.5, 4.5]
+    assert read([0.0, 2.0, 2.0, 4.0], Fraction(1, 2)) == 1
+    assert read([0.0, 2.0, 2.0, 4.0], Fraction(999, 1000)) == 3
+    assert read([-3.0, -2.0], Fraction(1, 2)) in (0, 1), "a curve of nothing but noise still has a place"
