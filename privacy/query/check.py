@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from privacy.errors import QueryRejected
 from privacy.query import refuse, refuse_source
 from privacy.query.check_aggregate import check_aggregate
-from privacy.query.expr import ARITHMETIC, COMPARISONS, Expr, invalid_plan
+from privacy.query.expr import ARITHMETIC, COMPARISONS, RUNNING, Expr, invalid_plan
 from privacy.query.intervals import TEXT, Typed
 from privacy.query.plan import Plan
 from privacy.query.refuse import mismatch
@@ -93,7 +93,7 @@ def check_plan(plan: Plan, table: Table) -> None:
 
 def _check_running(plan: Plan, table: Table) -> None:
     """Refuse a running count over groups whose names are themselves private."""
-    if any(aggregate.fn == "running" for aggregate in plan.aggregates) and any(
+    if any(aggregate.fn in RUNNING for aggregate in plan.aggregates) and any(
         key.codes is None for key in keys_of(plan, table)
     ):
         raise QueryRejected(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from privacy.query import refuse
-from privacy.query.expr import RANKED, SPREADS, Aggregate, invalid_plan
+from privacy.query.expr import RANKED, RUNNING, SPREADS, Aggregate, invalid_plan
 from privacy.query.intervals import Typed
 from privacy.query.types import Checker
 
@@ -16,9 +16,8 @@ BOUNDED = ("sum", "mean", *SPREADS, *RANKED)
 def check_aggregate(aggregate: Aggregate, columns: Mapping[str, Typed], *, keys: int, has_unit: bool) -> None:
     """Refuse an aggregate whose argument or parameter it cannot take."""
     fn, arg = aggregate.fn, aggregate.arg
-    if (fn in BOUNDED and arg is None) or (fn == "units" and arg is not None):
-        raise invalid_plan()
-    if fn == "units" and not has_unit:
+    counts_units = fn in ("units", "running_units")
+    if (fn in BOUNDED and arg is None) or (counts_units and (arg is not None or not has_unit)):
         raise invalid_plan()
     _check_param(aggregate, keys)
     if arg is None:
@@ -35,7 +34,7 @@ def _check_param(aggregate: Aggregate, keys: int) -> None:
     if aggregate.fn == "quantile":
         if not 0 < share_of(aggregate) < 1:
             raise invalid_plan()
-    elif aggregate.fn == "running":
+    elif aggregate.fn in RUNNING:
         if axis_of(aggregate)[0] >= keys:
             raise invalid_plan()
     elif aggregate.param is not None:

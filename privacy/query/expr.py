@@ -29,7 +29,8 @@ POST_LEAVES = frozenset({"key", "agg"})
 OPERATIONS = LEAVES | ARITHMETIC | COMPARISONS | FUNCTIONS | OTHERS | POST_LEAVES
 SPREADS = ("variance", "variance_pop", "stddev", "stddev_pop")
 RANKED = ("quantile", "min", "max")
-AGGREGATES = ("count", "units", "sum", "mean", *SPREADS, *RANKED, "running")
+RUNNING = ("running", "running_units")
+AGGREGATES = ("count", "units", "sum", "mean", *SPREADS, *RANKED, *RUNNING)
 
 
 def invalid_plan() -> QueryRejected:

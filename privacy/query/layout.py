@@ -17,7 +17,7 @@ from privacy.errors import QueryRejected
 from privacy.query.check import Key, check_plan, keys_of, unit_of
 from privacy.query.check_aggregate import axis_of
 from privacy.query.curves import worth_it
-from privacy.query.expr import RANKED, Aggregate
+from privacy.query.expr import RANKED, RUNNING, Aggregate
 from privacy.query.needs import CANDIDATES, EVEN, Builder, Need, Use, Way, units_need
 from privacy.query.plan import Plan
 from privacy.query.scope import Extent, columns_of, extent, has_one_row_a_group
@@ -190,7 +190,7 @@ def _candidates(plan: Plan, cells: int, *, is_open: bool) -> int:
 
 def _tree(aggregate: Aggregate, keys: tuple[Key, ...], groups: int, *, is_pure: bool) -> Tree | None:
     """Return the tree of a running count, from public sizes."""
-    if aggregate.fn != "running":
+    if aggregate.fn not in RUNNING:
         return None
     size = keys[axis_of(aggregate)[0]].size
     return best_tree(size, min(groups, size), is_pure=is_pure)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from privacy.query.check_aggregate import axis_of, require_bounds, share_of
-from privacy.query.expr import RANKED, SPREADS, Aggregate, Expr, invalid_plan
+from privacy.query.expr import RANKED, RUNNING, SPREADS, Aggregate, Expr, invalid_plan
 from privacy.query.intervals import Typed, grid
 from privacy.query.scope import Columns
 from privacy.query.tree import Tree
@@ -122,9 +122,9 @@ class Builder:
             return Use(self.need(units_need(aggregate), EVEN))
         if fn == "count":
             return Use(self.need(self.counted(aggregate), EVEN))
-        if fn == "running":
+        if fn in RUNNING:
             axis, is_down = axis_of(aggregate)
-            counted = self.counted(aggregate)
+            counted = self.counted(aggregate) if fn == "running" else units_need(aggregate)
             along = {"way": Way.TREE, "axis": axis, "is_down": is_down, "tree": tree}
             return Use(self.need(Need(counted.kind, counted.expr, **along), 2 * EVEN))  # type: ignore[arg-type]
         if arg is None:

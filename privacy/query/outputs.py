@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from privacy.query.curves import curve_reach
-from privacy.query.expr import RANKED, SPREADS
+from privacy.query.expr import RANKED, RUNNING, SPREADS
 from privacy.query.layout import Layout
 from privacy.query.measures import Measure
 from privacy.query.needs import Need, Use
@@ -64,7 +64,8 @@ def output_price(plan: Plan, facts: Layout, measures: tuple[Measure, ...], index
     if fn in ("mean", *SPREADS):
         kind = "mean" if fn == "mean" else fn.removesuffix("_pop")
         return _averaged(output.name, kind, facts.needs[use.total], use, measures)
-    return OutputPrice(output.name, fn, measures[use.total].plus_minus_95)
+    kind = "running" if fn in RUNNING else fn
+    return OutputPrice(output.name, kind, measures[use.total].plus_minus_95)
 
 
 def _averaged(name: str, kind: str, need: Need, use: Use, measures: tuple[Measure, ...]) -> OutputPrice:

@@ -121,7 +121,7 @@ def _share(node: exp.Expression | None, clause: str) -> Decimal:
 
 
 def running_of(node: exp.Window, rows: Translator, unit: PrivacyUnit, key_of: KeyOf, keys: int) -> Aggregate:
-    """Return SUM(COUNT(*)) OVER (PARTITION BY other keys ORDER BY key), the one window that is answered.
+    """Return SUM(COUNT(*)) OVER (PARTITION BY other keys ORDER BY key), or that of units: no other window is answered.
 
     `key_of` returns the answer's column that an expression stands for, and `keys` says how many there are.
     """
@@ -138,10 +138,11 @@ def running_of(node: exp.Window, rows: Translator, unit: PrivacyUnit, key_of: Ke
     counted = aggregate_of(inner, "SELECT", rows, unit)
     along = _key_index(terms[0].this, key_of)
     others = [_key_index(part, key_of) for part in node.args.get("partition_by") or ()]
-    if counted.fn != "count" or sorted([along, *others]) != list(range(keys)):
+    if counted.fn not in ("count", "units") or sorted([along, *others]) != list(range(keys)):
         raise refuse.window()
     is_down = bool(terms[0].args.get("desc"))
-    return Aggregate("running", counted.arg, counted.filter, f"{along} desc" if is_down else str(along))
+    fn = "running" if counted.fn == "count" else "running_units"
+    return Aggregate(fn, counted.arg, counted.filter, f"{along} desc" if is_down else str(along))
 
 
 def _is_plain(node: exp.Window, term: exp.Expression) -> bool:

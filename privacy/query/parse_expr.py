@@ -153,6 +153,10 @@ class Translator:
                 raise refuse.subquery(clause)
             self._only(node, clause, "this", "expressions")
             return Expr("in", tuple(self.expr(arg, clause) for arg in (node.this, *node.expressions)))
+        if isinstance(node, exp.Nullif):
+            self._only(node, clause, "this", "expression")
+            value, other = self.expr(node.this, clause), self.expr(node.expression, clause)
+            return Expr("case", (Expr("eq", (value, other)), Expr("null"), value))
         if isinstance(node, exp.If):
             self._only(node, clause, "this", "true", "false")
             parts = (node.this, node.args["true"], node.args.get("false") or exp.Null())

@@ -189,6 +189,7 @@ SUPPORTED = (
     Supported(
         "CASE, IF", "choose a value", "SELECT SUM(CASE WHEN sex = 'male' THEN 1 ELSE 0 END) FROM visits"
     ),
+    Supported("NULLIF", "unknown for one value", "SELECT AVG(NULLIF(cost, 0)) FROM visits"),
     Supported("CAST to a number", "true counts 1", "SELECT AVG(CAST(died AS INTEGER)) FROM visits"),
     Supported(
         "YEAR QUARTER MONTH DAY", "parts of a date", "SELECT COUNT(*) FROM visits WHERE YEAR(admitted) = 2020"

@@ -29,6 +29,11 @@ FIGURES = (
         "SELECT age, SUM(COUNT(*)) OVER (ORDER BY age) AS until FROM visits GROUP BY age",
     ),
     (
+        "SUM(COUNT(DISTINCT unit)) OVER",
+        "the same of privacy units, one for each group that a unit is in",
+        "SELECT age, SUM(COUNT(DISTINCT patient)) OVER (ORDER BY age) AS until FROM visits GROUP BY age",
+    ),
+    (
         "names of the largest groups",
         "by one noisy choice where that is better than noisy counts",
         "SELECT ward FROM visits GROUP BY ward ORDER BY COUNT(*) DESC LIMIT 3",

@@ -176,6 +176,8 @@ def _figure(item: exp.Expression) -> Figure:
             "count", "" if isinstance(node.this, (exp.Star, exp.Literal)) else _column(node.this), name=name
         )
     if isinstance(node, exp.Window):
+        if node.find(exp.Distinct):
+            raise BeyondForm("The form has no field for running counts of privacy units.")
         return Figure("running", name=name)
     if isinstance(node, (exp.Quantile, exp.PercentileCont)):
         return Figure(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from privacy.query.check_aggregate import axis_of
-from privacy.query.expr import Aggregate, Expr
+from privacy.query.expr import RUNNING, Aggregate, Expr
 from privacy.query.plan import Plan, columns_touched
 from privacy.query.relation import Join, Relation, Scan, lies, made_of
 from privacy.query.words_source import source_lines
@@ -71,7 +71,7 @@ def column_words(relation: Relation, name: str, plan: Plan) -> str:
 
 def _along(aggregate: Aggregate, plan: Plan) -> str:
     """Return what a running count runs along."""
-    if aggregate.fn != "running":
+    if aggregate.fn not in RUNNING:
         return ""
     place, is_down = axis_of(aggregate)
     return f"{phrase(Expr('key', value=str(place)), plan)}{', downwards' if is_down else ''}"
@@ -96,6 +96,7 @@ def aggregate_words(aggregate: Aggregate, plan: Plan, relation: Relation | None 
         if relation
         else f"a value near the largest {arg}, not the largest itself",
         "distinct": f"the number of different {arg}",
+        "running_units": f"the number of privacy units so far, along {_along(aggregate, plan)}",
         "running": f"{known} so far, along {_along(aggregate, plan)}",
     }[aggregate.fn]
     return (

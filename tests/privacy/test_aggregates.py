@@ -78,6 +78,30 @@ def test_running_counts_run_in_order_with_unknown_values_last(tmp_path: Path, di
     assert {key: value for key, value in found.items() if key in wanted} == wanted
 
 
+def test_running_counts_of_units_add_up_the_units_of_each_group(tmp_path: Path) -> None:
+    rows = [row(i // 3, k=i % 10) for i in range(300)]  # three rows of each unit, in three groups
+    path = write(tmp_path / "t.parquet", rows)
+    sql = "SELECT k, SUM(COUNT(DISTINCT who)) OVER (ORDER BY k) AS r FROM t GROUP BY k"
+    bench = people(3, 2)
+    assert [record["r"] for record in answer(bench, sql, path).records()[:10]] == [
+        30 * (k + 1) for k in range(10)
+    ]
+    rows_too = bench.prepared("SELECT k, SUM(COUNT(*)) OVER (ORDER BY k) AS r FROM t GROUP BY k")
+    ready = bench.prepared(sql)
+    assert ready.facts.squared(0) * 4 == rows_too.facts.squared(0), "a unit counts once where it has two rows"
+    assert [column.kind for column in ready.run(path, 1).columns] == ["key", "running"]
+
+
+def test_nullif_makes_one_value_unknown(tmp_path: Path) -> None:
+    rows = [row(i, k=(9, 1, 3)[i % 3]) for i in range(300)]
+    got = answer(
+        rows_as_units(),
+        "SELECT SUM(NULLIF(k, 9)) AS s, COUNT(NULLIF(k, 9)) AS n FROM t",
+        write(tmp_path / "t.parquet", rows),
+    )
+    assert got.records()[0] == {"s": 400, "n": 200}
+
+
 def test_the_largest_groups_are_named_by_one_choice(tmp_path: Path) -> None:
     rows = [row(i, k=[4, 4, 4, 4, 7, 7, 7, 1, 1, 2][i % 10]) for i in range(500)]
     path = write(tmp_path / "t.parquet", rows)
