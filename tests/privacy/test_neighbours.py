@@ -208,4 +208,4 @@ def test_places_of_values_that_an_answer_does_not_tell_apart_are_caught(
 @pytest.mark.prove
 @pytest.mark.parametrize("seed", [10, 11, 12, 13])
 def test_no_unit_moves_an_answer_in_thousands_of_plans(replay: Replay, seed: int) -> None:
-    assert first_violation(replay, honest, cases=320, seed=seed) is None
+    assert first_violation(replay, honest, cases=200, seed=seed) is None

@@ -9,6 +9,7 @@ import random
 import sys
 import types
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,14 +17,16 @@ import pytest
 from privacy.errors import EngineFault, QueryRejected
 from privacy.query.answer import Answer
 from privacy.query.parse import parse as parse_query
+from privacy.workload import execute
 from privacy.workload import fit as fitting
 from privacy.workload import model as models
 from privacy.workload.covered import answer, question, truth
 from privacy.workload.model import Attribute, Measured, Model, blank
 from privacy.workload.parse import parse
 from privacy.workload.plan import Workload
+from privacy.workload.price import price
 from privacy.workload.rows import draw
-from tests.privacy.engine_data import people
+from tests.privacy.engine_data import people, random_rows, write
 
 SIZES = {"a": 3, "b": 4, "c": 2, "d": 5}
 SETS = (("a", "b"), ("b", "c"), ("c", "d"))
@@ -204,6 +207,23 @@ def test_the_total_is_what_the_marginals_agree_on():
     joint = truths(3)
     totals = [blurred(joint, np.random.default_rng(seed)).total for seed in range(30)]
     assert abs(np.mean(totals) - joint.sum()) < 4 * SCALE * np.sqrt(10 / len(totals))
+
+
+def test_a_worker_fits_what_was_released_and_nothing_else(tmp_path: Path):
+    table = people().table
+    asked_of = parse('{"marginals": [["g", "h"], ["k"]]}', table)
+    parts = {"plan": asked_of.to_dict(), "table": table.to_dict()}
+    run = execute.prepare({**parts, "loss": price(asked_of, table, rho=10**15).loss.to_dict()})
+    released = run.run(paths=write(tmp_path / "d.parquet", random_rows(random.Random(1))), salt=1)
+    ready = fitting.prepare({**parts, "scales": [2.0, 2.0]})
+    assert ready.facts == {"method": fitting.method()}
+    fitted = Model.from_bytes(ready.run(released.to_bytes().decode()))
+    assert [each.name for each in fitted.attributes] == ["g", "h", "k"]
+    assert [sum(one.counts) for one in fitted.measured] == pytest.approx([fitted.total] * 2, abs=10)
+    for wrong in (parts, {**parts, "scales": [2.0, 2.0], "more": 1}):
+        with pytest.raises(QueryRejected) as refused:
+            fitting.prepare(wrong)
+        assert refused.value.code == "invalid_spec"
 
 
 # --- Covered questions ----------------------------------------------------------------------------------------------
