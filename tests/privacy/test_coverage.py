@@ -226,7 +226,7 @@ def test_what_quantiles_from_a_curve_state_holds(tmp_path: Path, is_pure: bool) 
 @pytest.mark.prove
 @pytest.mark.parametrize("is_pure", [False, True])
 def test_what_quantiles_from_a_curve_state_holds_over_many(tmp_path: Path, is_pure: bool) -> None:
-    check(curved(written(tmp_path, even()), even(), 200, is_pure=is_pure)[0], 200, most=0.975)
+    check(curved(written(tmp_path, even()), even(), 100, is_pure=is_pure)[0], 100, most=0.975)
 
 
 @pytest.mark.parametrize(("is_pure", "few", "enough"), [(False, 26, 28), (True, 7, 8)])
