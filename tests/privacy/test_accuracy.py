@@ -44,8 +44,11 @@ def covered(tmp_path: Path, runs: int) -> dict[str, float]:
 
 
 def check_coverage(rates: dict[str, float], runs: int) -> None:
-    """Assert that coverage is 95 % within four standard errors; discrete and capped intervals may cover more."""
-    spread = 4 * math.sqrt(0.95 * 0.05 / runs)
+    """Assert that coverage is 95 % within 5.3 standard errors, which fails a true one once in 10⁶ runs at most.
+
+    Discrete and capped intervals may cover more.
+    """
+    spread = 5.3 * math.sqrt(0.95 * 0.05 / runs)
     assert all(0.95 - spread <= rate <= 0.96 + spread for rate in rates.values()), rates
 
 
@@ -116,16 +119,17 @@ def refutes_rho(results: list[tuple[int, bool]], rho: int) -> bool:
 
 
 def refutes_epsilon(results: list[tuple[int, bool]], rho: int) -> bool:
-    """Say whether guessing the clearest 1 % refutes (ε, δ) at 99.9 %: Steinke et al. 2023, Theorem 5.2.
+    """Say whether guessing the clearest 1 % refutes (ε, δ) at 95 %: Steinke et al. 2023, Theorem 5.2.
 
     Right guesses are at most Binomial(made, e^ε / (1 + e^ε)); δ adds at most 2 · made · δ to the probability.
+    By simulation the threshold lies six standard deviations above what the claim gives, five below half the noise.
     """
     ranked = sorted(results)
     kept = len(ranked) // 200
     right = sum(not there for _, there in ranked[:kept]) + sum(there for _, there in ranked[-kept:])
     delta = 1e-7
     p = 1 / (1 + math.exp(-epsilon_of(rho, delta)))
-    return tail(right, 2 * kept, p) + 2 * 2 * kept * delta < 0.001
+    return tail(right, 2 * kept, p) + 2 * 2 * kept * delta < 0.05
 
 
 def test_one_run_refutes_half_the_noise_and_not_the_claim(tmp_path: Path) -> None:
