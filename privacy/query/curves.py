@@ -18,6 +18,8 @@ from privacy.query.needs import Need, Way
 from privacy.query.scales import Z95
 from privacy.query.tree import Tree, best_tree, sampled, spread
 
+FEW = 3  # quantiles of one column; for fewer no curve is worth it
+
 
 def histogram(ranked: Need) -> Need:
     """Return what all quantiles of one column have in common."""
@@ -36,6 +38,8 @@ def worth_it(needs: Sequence[Need], *, is_pure: bool) -> dict[Need, tuple[Tree, 
             asked[histogram(need)] = asked.get(histogram(need), 0) + 1
     found = {}
     for shared, number in asked.items():
+        if number < FEW:
+            continue
         tree = best_tree(shared.candidates, 1, is_pure=is_pure)  # one row adds 1 to one leaf
         curve = tree.absolute(1) ** 2 * spread(tree) if is_pure else 2 * tree.squared(1) * spread(tree)
         if curve < (number**2 if is_pure else number):

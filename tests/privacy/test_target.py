@@ -47,3 +47,16 @@ def test_a_quantiles_error_counts_places_so_it_is_only_aimed_at_by_name() -> Non
     assert rho_for_error(plan, EXAMPLE, target=Decimal(20), n=1000) == for_count
     for_median = rho_for_error(plan, EXAMPLE, target=Decimal(2), output="m", n=1000)
     assert known_errors(price(plan, EXAMPLE, rho=for_median), 1000)["m"] <= 2
+
+
+def test_many_quantiles_reach_their_error_from_a_curve() -> None:
+    calls = ", ".join(f"QUANTILE_CONT(score, 0.{i}5) AS q{i}" for i in range(10))
+    plan = parse(f"SELECT {calls} FROM visits", EXAMPLE)
+    rho = rho_for_error(plan, EXAMPLE, target=Decimal(2), output="q9", n=1000)
+    pricing = price(plan, EXAMPLE, rho=rho)
+    assert [measure.name for measure in pricing.measures] == ["running known values"]
+    assert "one curve" in pricing.outputs[0].note
+    reached, missed = (
+        known_errors(each, 1000)["q9"] for each in (pricing, price(plan, EXAMPLE, rho=rho - 1 - rho // 10**3))
+    )
+    assert reached <= 2 < missed
