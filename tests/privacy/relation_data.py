@@ -202,6 +202,22 @@ def random_source(dice: random.Random, *, has_people: bool) -> Piece:
     return piece
 
 
+RANKED = ("MEDIAN({v})", "QUANTILE_CONT({v}, 0.9)", "QUANTILE_DISC({v}, 0.05)", "MIN({v})", "MAX({v})")
+
+
+def random_ranked_query(dice: random.Random, *, has_people: bool) -> str:
+    """Return one query for order statistics over joins and sub-queries; the parser refuses some for their range."""
+    piece = random_source(dice, has_people=has_people)
+    items = [dice.choice(RANKED).format(v=dice.choice(piece.numbers)) for _ in range(dice.randint(1, 2))]
+    if dice.random() < 0.25:
+        items[0] += f" FILTER (WHERE {dice.choice(piece.conditions)})"
+    key = dice.choice(["", *piece.keys])
+    columns = [f"{item} AS a{i}" for i, item in enumerate(items)]
+    where = f" WHERE {dice.choice(piece.conditions)}" if dice.random() < 0.3 else ""
+    sql = f"SELECT {', '.join([key + ' AS k', *columns] if key else columns)} FROM {piece.text}{where}"
+    return f"{sql} GROUP BY 1" if key else sql
+
+
 def random_relation_query(dice: random.Random, *, has_people: bool) -> str:
     """Return one query over joins and sub-queries that the parser accepts."""
     piece = random_source(dice, has_people=has_people)

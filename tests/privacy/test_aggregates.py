@@ -28,6 +28,7 @@ from privacy.query.tree import Tree, best_tree
 from tests.privacy.engine_data import Bench, load, people, random_rows, rows_as_units, write
 from tests.privacy.test_engine import answer, row
 
+Histograms = dict[int, dict[object, dict[int, int]]]  # by need, cell and bin
 RANKED = ("MEDIAN(x)", "QUANTILE_CONT(k, 0.9)", "QUANTILE_DISC(x * 2 - k, 0.05)", "MIN(x)", "MAX(k)")
 
 
@@ -130,11 +131,9 @@ def engine() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def histograms(
-    engine: duckdb.DuckDBPyConnection, ready: Prepared, table: str
-) -> dict[int, dict[object, dict[int, int]]]:
+def histograms(engine: duckdb.DuckDBPyConnection, ready: Prepared, table: str) -> Histograms:
     """Return the exact histograms over one of the tables."""
-    found: dict[int, dict[object, dict[int, int]]] = {}
+    found: Histograms = {}
     for index, query in ready.histograms.items():
         text = query.text("FILE", 77).replace("read_parquet('FILE')", table)
         for cell, place, count in engine.execute(text).fetchall():
@@ -142,11 +141,7 @@ def histograms(
     return found
 
 
-def too_far(
-    ready: Prepared,
-    one: dict[int, dict[object, dict[int, int]]],
-    other: dict[int, dict[object, dict[int, int]]],
-) -> bool:
+def too_far(ready: Prepared, one: Histograms, other: Histograms) -> bool:
     """Say whether a unit moves a score, or scores of more groups, by more than it is priced for."""
     for index in ready.histograms:
         need, measure = ready.facts.needs[index], ready.pricing.measures[index]

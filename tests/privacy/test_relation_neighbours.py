@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import duckdb
 import pytest
 
+from privacy.errors import QueryRejected
 from privacy.query.execute import Prepared
 from privacy.query.relation_sql import SALT, Source, path_mark
 from privacy.query.scope import extent
@@ -25,9 +26,11 @@ from tests.privacy.relation_data import (
     main_rows,
     other_rows,
     people,
+    random_ranked_query,
     random_relation_query,
     rows_as_units,
 )
+from tests.privacy.test_aggregates import Histograms, too_far
 from tests.privacy.test_neighbours import Vectors, violation
 
 Fault = Callable[[str], str]
@@ -118,6 +121,14 @@ class Replay:
         """Return the exact vectors of one query over one of the worlds."""
         return {row[0]: tuple(int(str(value)) for value in row[1:]) for row in self.rows(sql, world)}
 
+    def histograms(self, prepared: Prepared, fault: Fault, world: str) -> Histograms:
+        """Return the exact histograms of one plan over one of the worlds."""
+        found: Histograms = {}
+        for index, query in prepared.histograms.items():
+            for cell, place, count in self.rows(fault(query.text(PATHS, 77)), world):
+                found.setdefault(index, {}).setdefault(cell, {})[int(str(place))] = int(str(count))
+        return found
+
 
 @pytest.fixture
 def replay() -> Iterator[Replay]:
@@ -173,3 +184,45 @@ def test_every_planted_fault_is_caught(replay: Replay, fault: Fault, seed: int) 
 @pytest.mark.parametrize("seed", [10, 11, 12, 13])
 def test_no_unit_moves_an_answer_over_joins_in_thousands_of_plans(replay: Replay, seed: int) -> None:
     assert first_violation(replay, honest, cases=256, seed=seed) is None
+
+
+# --- Order statistics -----------------------------------------------------------------------------------------
+
+
+def first_moved_score(replay: Replay, fault: Fault, *, cases: int, seed: int) -> str | None:
+    """Run generated plans until a unit moves a score too far; return that case, or None if none did."""
+    dice = random.Random(seed)
+    for case in range(cases):
+        if case % 8 == 0:
+            has_people = dice.random() < 0.8
+            bench: Bench = people(dice) if has_people else rows_as_units()
+            replay.fill(dice, has_people=has_people)
+        prepared = ranked(dice, bench, has_people=has_people)
+        whole, *others = [replay.histograms(prepared, fault, world) for world in replay.worlds]
+        if any(too_far(prepared, whole, other) for other in others):
+            return f"case {case}: {prepared.plan}"
+    return None
+
+
+def ranked(dice: random.Random, bench: Bench, *, has_people: bool) -> Prepared:
+    """Return the next generated plan whose values lie in a range that is not too wide."""
+    while True:
+        try:
+            return bench.prepared(random_ranked_query(dice, has_people=has_people))
+        except QueryRejected:
+            continue
+
+
+def test_no_unit_moves_a_score_over_joins_by_more_than_it_is_priced_for(replay: Replay) -> None:
+    assert first_moved_score(replay, honest, cases=16, seed=1) is None
+
+
+@pytest.mark.parametrize("fault", [no_bound_after_the_join, unit_forgotten])
+def test_a_fault_in_a_histogram_over_joins_is_caught(replay: Replay, fault: Fault) -> None:
+    assert first_moved_score(replay, fault, cases=400, seed=1) is not None
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("seed", [10, 11])
+def test_no_unit_moves_a_score_over_joins_in_hundreds_of_plans(replay: Replay, seed: int) -> None:
+    assert first_moved_score(replay, honest, cases=200, seed=seed) is None
