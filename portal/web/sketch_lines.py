@@ -102,9 +102,7 @@ class ConditionLine(Line):
     """Which rows to take."""
 
     first = "column"
-    link = forms.ChoiceField(
-        label="Joined by", required=False, choices=[("", "and"), ("or", "or (one of it and the line above)")]
-    )
+    link = forms.ChoiceField(label="Joined by", required=False, choices=[("", "and"), ("or", "or")])
     column = _choice("Column")
     op = _choice("Comparison")
     value_typed = _text("Value", 1000)

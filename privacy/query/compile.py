@@ -16,7 +16,7 @@ from privacy.places import RANK
 from privacy.query.cell_sql import coded_cell, open_cell
 from privacy.query.histograms import drawn, histogram_sql
 from privacy.query.layout import Layout, Shape
-from privacy.query.places_sql import Base, one_scan, split
+from privacy.query.places_sql import Base, histogram_at_places, one_scan, split
 from privacy.query.plan import Plan, row_expressions
 from privacy.query.relation import Scan, within
 from privacy.query.relation_sql import SALT, Source, path_mark, shuffled
@@ -70,9 +70,17 @@ def compile_histograms(plan: Plan, table: Table, facts: Layout) -> dict[int, Com
     """Return the query of each need that is a histogram; its columns are the cell, the bin and the number of rows."""
     base, names = _base(plan, table, facts), scanned(plan)
     binned = [index for index, need in enumerate(facts.needs) if need.kind == "bins"]
-    return {
-        index: Compiled(histogram_sql(base.tables(), facts, index), table.name, names) for index in binned
-    }
+    ranked = None
+    if isinstance(plan.source, Scan) and facts.shape is not Shape.DIRECT:
+        ranked = _base(plan, table, facts, name_sql(RANK)), table_of(plan.source.table, table)
+    found = {}
+    for index in binned:
+        placed = None
+        if ranked is not None:
+            slow = partial(histogram_sql, index=index, is_ranked=True)
+            placed = histogram_at_places(ranked[1], facts, ranked[0], index, slow)
+        found[index] = Compiled(histogram_sql(base.tables(), facts, index), table.name, names, placed)
+    return found
 
 
 def scanned(plan: Plan) -> tuple[str, ...]:

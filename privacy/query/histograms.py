@@ -1,7 +1,7 @@
 """The query of one histogram: how many of the rows that a plan keeps fall in each bin of each cell.
 
-Rows are kept by the same bounds and the same draw as in `compile`; where a file keeps its rows' places, the main
-query may draw others. Each query is within its own share of the loss, so nothing rests on their being the same.
+Rows are kept by the same bounds as in `compile`; where a file keeps its rows' places, the main query may draw
+others. Each query is within its own share of the loss, so nothing rests on their being the same.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ def drawn(by: str, most: int, *, is_ranked: bool = False) -> str:
     )
 
 
-def histogram_sql(base: str, facts: Layout, index: int) -> str:
+def histogram_sql(base: str, facts: Layout, index: int, *, is_ranked: bool = False) -> str:
     """Return the query of one histogram: how many kept rows of each cell fall in each bin."""
     chosen = ""
     if facts.shape is Shape.GROUPS:
-        ranked, same = drawn("u, c", facts.rows), "base.u = big.u AND base.c = big.c"
+        ranked, same = drawn("u, c", facts.rows, is_ranked=is_ranked), "base.u = big.u AND base.c = big.c"
         big = f"big AS (SELECT u, c FROM base GROUP BY u, c HAVING count(*) > {facts.rows})"
         if facts.has_unknown_keys or facts.groups < facts.cells:
             chosen = f"SEMI JOIN ({_chosen_pairs(facts.groups)}) AS pairs ON kept.u = pairs.u AND kept.c = pairs.c "
     elif facts.shape is Shape.ROWS:
-        ranked, same = drawn("u", facts.rows), "base.u = big.u"
+        ranked, same = drawn("u", facts.rows, is_ranked=is_ranked), "base.u = big.u"
         big = f"big AS (SELECT u FROM base GROUP BY u HAVING count(*) > {facts.rows})"
     if facts.shape is Shape.DIRECT:
         kept = f"WITH {base}, kept AS (SELECT * FROM base) "
@@ -45,7 +45,7 @@ def histogram_sql(base: str, facts: Layout, index: int) -> str:
             f"kept AS (SELECT * FROM base ANTI JOIN big ON {same} UNION ALL SELECT * FROM drawn) "
         )
     own = f"m{index}"
-    return f"{kept}SELECT c, {own}, count(*) FROM kept {chosen}WHERE {own} IS NOT NULL GROUP BY c, {own}"
+    return f"{kept}SELECT c, {own}, count(*) AS n FROM kept {chosen}WHERE {own} IS NOT NULL GROUP BY c, {own}"
 
 
 def _chosen_pairs(most: int) -> str:

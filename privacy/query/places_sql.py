@@ -48,10 +48,17 @@ Figures = Callable[..., str]
 
 def one_scan(table: Table, facts: Layout, base: Base, figures: Figures) -> str | None:
     """Return the query that bounds and sums in one scan, or None where the plan needs another road."""
-    if base.where:
-        return None
     if any(need.kind == "units" and need.expr is not None for need in facts.needs):
         return None  # whether a kept row of the unit meets the condition is not known row by row
+    kept = _kept(table, facts, base)
+    summed = figures(facts, {"rows": "count(*)", "units": "count(*) FILTER (WHERE p = 0)"})
+    return None if kept is None else f"SELECT c, {summed} FROM ({kept}) WHERE p < {facts.rows} GROUP BY c"
+
+
+def _kept(table: Table, facts: Layout, base: Base) -> str | None:
+    """Return the rows of the kept groups with their places p, of which those below the bound are kept, or None."""
+    if base.where:
+        return None
     keys = _key_places(table, facts)
     where: tuple[str, ...] = ()
     if facts.shape is Shape.ROWS or not facts.keys:
@@ -66,8 +73,20 @@ def one_scan(table: Table, facts: Layout, base: Base, figures: Figures) -> str |
     else:
         return None
     place = f"{_turned(size, rank, start, facts.rows)} AS p"
-    summed = figures(facts, {"rows": "count(*)", "units": "count(*) FILTER (WHERE p = 0)"})
-    return f"SELECT c, {summed} FROM ({base.sql(columns=(place,), where=where)}) WHERE p < {facts.rows} GROUP BY c"
+    return base.sql(columns=(place,), where=where)
+
+
+def histogram_at_places(table: Table, facts: Layout, base: Base, index: int, slow: Slow) -> str:
+    """Return the query of one histogram: in one scan, or where that is not to be, as `split` does it."""
+    own = f"m{index}"
+    counted = f"SELECT c, {own}, count(*) AS n FROM"
+    kept = _kept(table, facts, base)
+    if kept is not None:
+        return f"{counted} ({kept}) WHERE p < {facts.rows} AND {own} IS NOT NULL GROUP BY c, {own}"
+    calm = _calm(table, facts, has_units=False)
+    direct = f"{counted} ({base.sql(where=(calm,))}) WHERE {own} IS NOT NULL GROUP BY c, {own}"
+    rest = slow(base.tables(where=(f"NOT {calm}",)), facts)
+    return f"SELECT c, {own}, sum(n) FROM ({direct} UNION ALL ({rest})) GROUP BY c, {own}"
 
 
 def _turned(size: str, rank: str, start: str, most: int) -> str:
@@ -89,7 +108,7 @@ def _key_places(table: Table, facts: Layout) -> tuple[KeyPlaces, ...] | None:
 
 def split(table: Table, facts: Layout, base: Base, figures: Figures, slow: Slow) -> str:
     """Return the query where units that cannot exceed a bound pass directly and the others by the general road."""
-    calm = _calm(table, facts)
+    calm = _calm(table, facts, has_units=any(need.kind == "units" for need in facts.needs))
     direct = f"SELECT c, {figures(facts, {'rows': 'count(*)', 'units': 'count(*)'})}"
     direct += f" FROM ({base.sql(where=(calm,))}) GROUP BY c"
     rest = slow(base.tables(where=(f"NOT {calm}",)), facts)
@@ -97,10 +116,13 @@ def split(table: Table, facts: Layout, base: Base, figures: Figures, slow: Slow)
     return f"SELECT c, {sums} FROM ({direct} UNION ALL ({rest})) GROUP BY c"
 
 
-def _calm(table: Table, facts: Layout) -> str:
-    """Return the condition that a row's unit cannot exceed a bound, whatever a filter leaves of it."""
+def _calm(table: Table, facts: Layout, *, has_units: bool) -> str:
+    """Return the condition that a row's unit cannot exceed a bound, whatever a filter leaves of it.
+
+    Where units are counted (`has_units`), it has one row.
+    """
     size = name_sql(SIZE)
-    if any(need.kind == "units" for need in facts.needs):
+    if has_units:
         return f"({size} = 1)"  # several rows of a unit would be counted as several units
     calm = f"{size} <= {facts.rows}"
     if facts.shape is Shape.ROWS or not (facts.has_unknown_keys or facts.groups < facts.cells):
