@@ -28,7 +28,7 @@ from privacy.workload import parse as workloads
 from privacy.workload.plan import Workload, in_words, touched
 
 # Names what would compute it; a change of how plans run must change this, so that old approvals do not fit.
-ENGINE = "gridhouse-query/1 opendp/0.16 duckdb"
+ENGINE = "gridhouse-query/2 opendp/0.16 duckdb"
 # How much longer than an embedded engine a database takes that keeps rows in pages and serves others as well.
 IN_PLACE_FACTOR, IN_PLACE_SECONDS = 10, 1.0
 MOST_EPSILON = Decimal(10)
