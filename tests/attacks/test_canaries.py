@@ -102,17 +102,20 @@ def test_a_run_through_the_portal_is_as_private_as_it_was_charged_for() -> None:
 
 
 @pytest.mark.prove
-def test_of_12_runs_over_99_856_people_few_refute_epsilon_and_each_refutes_half_the_noise() -> None:
-    """At 95 % each, a sound engine has 7 of 12 runs against it in fewer than 1 of 10⁶ audits: P[Bin(12, 1/20) ≥ 7].
+def test_of_8_runs_over_99_856_people_few_refute_epsilon_and_each_refutes_half_the_noise(
+    settings: Any,
+) -> None:
+    """At 95 % each, a sound engine has 6 of 8 runs against it in fewer than 1 of 10⁶ audits: P[Bin(8, 1/20) ≥ 6].
 
     By simulation a run has 1.5 % against it, and misses half the noise with a chance below 10⁻²⁰.
     """
+    settings.DEADLINE_SLACK = 15  # so many draws take long on a busy machine, and an over-run has no answer
     against = 0
-    for rho, counts in released(316, 12):
+    for rho, counts in released(316, 8):
         bound = least_epsilon(counts)
         against += bound >= epsilon_of(rho, DELTA)
         assert bound > epsilon_of(rho // 4, DELTA), "half the noise is caught"
-    assert against < 7
+    assert against < 6
 
 
 def test_the_audit_itself_is_sound_at_a_coins_toss() -> None:
