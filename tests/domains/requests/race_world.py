@@ -162,7 +162,13 @@ def build() -> dict[str, Any]:
 def main(clients: int, turns: int) -> dict[str, Any]:
     """Play side by side, then compare what is stored with itself."""
     django.setup()
+    from django.db import connection
+
     from domains.jobs.keeper import keeper
+
+    # Every client keeps its connection to the end, as no web request does: a smaller pool would starve some.
+    if pool := connection.settings_dict.get("OPTIONS", {}).get("pool"):
+        pool["max_size"] = clients + 2
 
     cast = build()
     keeper.stop()
