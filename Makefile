@@ -16,12 +16,13 @@ export PORT
 sum      = $(shell cat $(1) 2>/dev/null | cksum | cut -d' ' -f1)
 RUN_PINS := $(VENV)/.pins-run-$(call sum,requirements.txt)
 DEV_PINS := $(VENV)/.pins-dev-$(call sum,requirements-dev.txt)
+EXTRA_PINS := $(VENV)/.pins-extras-$(call sum,requirements-extras.txt)
 # Some systems make environments without pip; then the system's own pip installs into ours.
 PIP      = $$([ -x $(VENV)/bin/pip ] && echo $(PY) -m pip || echo $(PYTHON) -m pip --python $(PY))
 INSTALL  = $(PIP) install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint format types prove bench reference migrations pins clean
+.PHONY: help demo run test lint format types prove extras extras-here bench reference migrations pins clean
 
 help:  ## List these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -34,7 +35,7 @@ run: $(RUN_PINS)  ## A development node: database in var/, web server that reloa
 	@exec env DEBUG=1 $(PY) manage.py runserver $(PORT)
 
 test: lint types  ## Lint, types, layer contracts and the test suite with its coverage floor (under 12 minutes on two cores)
-	$(PY) -m pytest -n $(WORKERS) --dist loadfile -m "not prove" --durations 15 --cov --cov-report term --cov-fail-under $(COVERAGE)
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile -m "not prove and not extras" --durations 15 --cov --cov-report term --cov-fail-under $(COVERAGE)
 
 lint: $(DEV_PINS)  ## Ruff's rules and format, and the layer contracts
 	$(VENV)/bin/ruff check .
@@ -49,7 +50,13 @@ format: $(DEV_PINS)  ## Let ruff repair what it can
 	$(VENV)/bin/ruff format .
 
 prove: $(DEV_PINS)  ## The long counts: audits over many runs, kill -9 loops, races (under 15 minutes on two cores)
-	$(PY) -m pytest -n $(WORKERS) --dist worksteal -m prove --durations 40
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "prove and not extras" --durations 40
+
+extras:  ## The tests of the optional extras (Spark, mbi), in an environment of their own (needs Java; some 2 GB)
+	@$(MAKE) --no-print-directory VENV=.venv-extras extras-here
+
+extras-here: $(EXTRA_PINS)
+	$(PY) -m pytest -m extras --durations 10
 
 bench: $(DEV_PINS)  ## Benchmarks: figures and ratios of one run on this machine (BENCH=--large for more; tests/bench/README.md)
 	@set -e; for script in tests/bench/bench_*.py; do echo "== $$script"; PYTHONPATH=.:client $(PY) $$script $(BENCH); done
@@ -65,9 +72,11 @@ pins: $(DEV_PINS)  ## Resolve pyproject's dependencies anew into requirements*.t
 		--no-header --no-annotate pyproject.toml -o requirements.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-header --no-annotate -c requirements.txt pyproject.toml --group dev -o requirements-dev.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-header --no-annotate -c requirements-dev.txt pyproject.toml --group dev --group extras -o requirements-extras.txt
 
 clean:  ## Remove the environment and caches; var/ (a node's data) is left alone
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* staticfiles
+	rm -rf $(VENV) .venv-extras .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* staticfiles
 
 $(PY):
 	@[ -n "$(PYTHON)" ] || { echo "Gridhouse needs Python 3.11 or newer; name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
@@ -88,3 +97,11 @@ $(DEV_PINS): | $(PY)
 	@$(INSTALL) -r requirements-dev.txt
 	@$(CLIENT)
 	@rm -f $(VENV)/.pins-dev-* $(VENV)/.pins-run-*; touch $@ $(RUN_PINS)
+
+
+# Spark is the one package that comes as its source alone: it is Java, packed by Python.
+$(EXTRA_PINS): | $(PY)
+	@echo "Installing what requirements-extras.txt pins …"
+	@$(INSTALL) --no-binary pyspark -r requirements-extras.txt
+	@$(CLIENT)
+	@rm -f $(VENV)/.pins-*; touch $@

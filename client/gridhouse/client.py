@@ -181,7 +181,10 @@ class Client:
         tls: str = "verify-full",
         engine: str = "postgresql",
     ) -> Connection:
-        """Add a connection of a research area; its role's password is a file of its name beside the worker."""
+        """Add a connection of a research area; its role's password is a file of its name beside the worker.
+
+        `engine` is postgresql or spark; with Spark, `database` is the catalogue and the password is the token.
+        """
         body = {"area": area, "name": name, "host": host, "port": port, "database": database}
         body |= {"role": role, "tls": tls, "engine": engine}
         return Connection(self._session, self._session.post("connections/", body))

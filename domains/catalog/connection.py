@@ -15,6 +15,7 @@ class EngineName(models.TextChoices):
     """Engines that read data where they lie."""
 
     POSTGRESQL = "postgresql", "PostgreSQL"
+    SPARK = "spark", "Spark Connect"
 
 
 class TlsMode(models.TextChoices):

@@ -35,6 +35,7 @@ REASONS = {
     "connection_timed_out": "The server did not answer in time. A firewall may be in the way.",
     "database_missing": "There is no database of this name on the server.",
     "database_refused": "The role may not connect to this database: GRANT CONNECT.",
+    "engine_absent": "This node's worker lacks the client of this engine: install the extra that is called as it is.",
     "encoding_refused": "The database keeps its texts in another encoding than UTF-8, which cannot be read safely.",
     "host_refused": "The server takes no session of this role from this machine: see its pg_hba.conf.",
     "host_unknown": "No machine of this name is known. Check the spelling.",

@@ -58,6 +58,7 @@ def _asked(claim: Claim, connection: Connection) -> dict[str, Any]:
         return {"refused": "connection_retired"}
     seconds = float(claim.job.planned_seconds)
     spec = {key: claim.job.spec.get(key) for key in ("relation", "table")} | {"seconds": seconds / 2}
+    spec["engine"] = connection.engine
     return _child(claim, "connection", spec, {"address": vault.address(connection)}, seconds)
 
 

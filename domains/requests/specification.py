@@ -30,7 +30,8 @@ from privacy.workload.plan import Workload, in_words, touched
 # Names what would compute it; a change of how plans run must change this, so that old approvals do not fit.
 ENGINE = "gridhouse-query/2 opendp/0.16 duckdb"
 # How much longer than an embedded engine a database takes that keeps rows in pages and serves others as well.
-IN_PLACE_FACTOR, IN_PLACE_SECONDS = 10, 1.0
+# A server that others use as well gets a multiple of the planned time, and what its engine takes to begin.
+IN_PLACE_FACTOR, IN_PLACE_SECONDS = 10, {"postgresql": 1.0, "spark": 20.0}
 MOST_EPSILON = Decimal(10)
 
 
@@ -96,8 +97,10 @@ class Specification:
     @property
     def deadline_seconds(self) -> float:
         """The planned time of the computation, from public numbers; a database that others use gets more."""
-        planned = float(self.pricing.deadline_seconds)
-        return planned * IN_PLACE_FACTOR + IN_PLACE_SECONDS if self.version.is_in_place else planned
+        planned, connection = float(self.pricing.deadline_seconds), self.version.connection
+        if connection is None:
+            return planned
+        return planned * IN_PLACE_FACTOR + IN_PLACE_SECONDS[connection.engine]
 
     def sha256(self) -> str:
         """Hash everything that an approval is about; a worker compares it again before it opens data."""

@@ -31,8 +31,8 @@ class AddressIn(serializers.Serializer[Any]):
 
     host = serializers.CharField(max_length=253)
     port = serializers.IntegerField(min_value=1, max_value=65535, default=5432)
-    database = serializers.CharField(max_length=63)
-    role = serializers.CharField(max_length=63)
+    database = serializers.CharField(max_length=63, help_text="With Spark, its catalogue.")
+    role = serializers.CharField(max_length=63, help_text="With Spark, the user of the token.")
     tls = serializers.ChoiceField(choices=TLS, default=TlsMode.VERIFY_FULL.value)
 
 

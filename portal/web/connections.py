@@ -29,9 +29,13 @@ class AddressForm(forms.Form):
     """Where a database is and as which role it is read; never its password."""
 
     host = forms.CharField(max_length=253, help_text="A name or an address, without a scheme.")
-    port = forms.IntegerField(min_value=1, max_value=65535, initial=5432)
-    database = forms.CharField(max_length=63)
-    role = forms.CharField(max_length=63, help_text="A role that can only read, made for this node.")
+    port = forms.IntegerField(
+        min_value=1, max_value=65535, initial=5432, help_text="PostgreSQL 5432, Spark Connect 15002."
+    )
+    database = forms.CharField(max_length=63, help_text="For Spark, the catalogue: often spark_catalog.")
+    role = forms.CharField(
+        max_length=63, help_text="A role that can only read, made for this node; for Spark, the token's user."
+    )
     tls = forms.ChoiceField(label="Encryption", choices=TlsMode.choices)
 
 

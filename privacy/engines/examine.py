@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +70,15 @@ class Found:
     fingerprint: str
 
 
+def look(connection: Any) -> dict[str, Any]:
+    """Return the server's version, whether the wire is encrypted, and which tables may be read."""
+    return {
+        "server": str(connection.info.server_version),
+        "is_encrypted": bool(connection.pgconn.ssl_in_use),
+        "relations": readable(connection),
+    }
+
+
 def require_reader(connection: Any) -> None:
     """Refuse a role that could do more than read: a superuser, one that makes roles, one that can write anywhere."""
     if connection.execute("SHOW server_encoding").fetchone() != ("UTF8",):
@@ -98,24 +108,32 @@ def find(connection: Any, relation: Relation, table: Table) -> Found:
     if kind not in _KINDS or has_policies:
         raise ConnectionFault("relation_kind", (str(relation),))
     columns = {name: (type_, reads) for name, type_, reads in connection.execute(_COLUMNS, (oid,)).fetchall()}
-    types = _fitting(columns, table)
+    types = fitting(columns, table, types_of, UNIT_TYPES)
     if not is_usable or not all(columns[name][1] for name in types):
         raise ConnectionFault("not_readable", (str(relation),))
     known = json.dumps([connection.info.dbname, str(relation), oid, kind, sorted(types.items())])
     return Found(types, hashlib.sha256(known.encode()).hexdigest())
 
 
-def _fitting(columns: dict[str, tuple[str, bool]], table: Table) -> dict[str, str]:
-    """Return the type of each declared column and of the unit's."""
-    wanted = {column.name: types_of(column) for column in table.columns}
+def fitting(
+    columns: Mapping[str, tuple[str, bool]],
+    table: Table,
+    types: Callable[[Column], frozenset[str]],
+    unit_types: frozenset[str],
+) -> dict[str, str]:
+    """Return the type of each declared column and of the unit's; raise ConnectionFault naming those that do not fit.
+
+    `columns` gives the type found of each, `types` those in which a declared one may lie.
+    """
+    wanted = {column.name: types(column) for column in table.columns}
     unit = table.unit.column
     if unit is not None:
-        wanted[unit] = wanted.get(unit, UNIT_TYPES) & UNIT_TYPES
+        wanted[unit] = wanted.get(unit, unit_types) & unit_types
     missing = tuple(name for name in wanted if name not in columns)
     if missing:
         raise ConnectionFault("column_missing", missing)
     unfit = tuple(
-        f"{name} ({columns[name][0]})" for name, types in wanted.items() if columns[name][0] not in types
+        f"{name} ({columns[name][0]})" for name, fits in wanted.items() if columns[name][0] not in fits
     )
     if unfit:
         raise ConnectionFault("column_type", unfit)

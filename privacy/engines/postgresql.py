@@ -45,7 +45,8 @@ def fault_of(message: str) -> str:
 def connected(address: Address, *, seconds: float) -> Iterator[Any]:
     """Give a session that can only read, in one transaction with one snapshot, each statement at most `seconds`.
 
-    Raises ConnectionFault. The secret is given to SCRAM only, so that no server can ask for it in clear.
+    Raises ConnectionFault, also for what fails while it is used. The secret is given to SCRAM only, so that no
+    server can ask for it in clear.
     """
     import psycopg
 
@@ -60,19 +61,17 @@ def connected(address: Address, *, seconds: float) -> Iterator[Any]:
     with connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
-        yield connection
+        try:
+            yield connection
+        except psycopg.Error:  # the server's own words can quote a row
+            raise ConnectionFault("connection_failed") from None
         connection.rollback()
 
 
 def rows(address: Address, sql: str, *, seconds: float) -> list[tuple[Any, ...]]:
     """Return the rows of one statement of our own; raise ConnectionFault with one code for whatever fails."""
-    import psycopg
-
     with connected(address, seconds=seconds) as connection:
-        try:
-            found: list[tuple[Any, ...]] = connection.execute(sql, prepare=False).fetchall()
-        except psycopg.Error:  # the server's own words can quote a row
-            raise ConnectionFault("connection_failed") from None
+        found: list[tuple[Any, ...]] = connection.execute(sql, prepare=False).fetchall()
         return found
 
 

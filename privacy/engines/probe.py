@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from privacy.engines import examine, postgresql
 from privacy.engines.address import Address, ConnectionFault, Relation
+from privacy.engines.servers import SERVERS, Server
 from privacy.schema import Table
 
 
@@ -19,40 +19,34 @@ from privacy.schema import Table
 class Probe:
     """A test that is ready to run; the address comes last, because it holds the secret."""
 
+    server: Server
     relation: Relation | None
     table: Table | None
     seconds: float
 
     def run(self, address: Mapping[str, Any]) -> bytes:
         """Return the report as JSON: what was found, or `refused` with a code and what it is about."""
-        import psycopg
-
         try:
             report = self._look(Address.from_dict(address))
         except ConnectionFault as fault:
             report = {"refused": fault.code, "where": list(fault.where)}
-        except psycopg.Error:  # a catalogue that cannot be read, or a session that broke off
-            report = {"refused": "connection_failed", "where": []}
         return json.dumps(report).encode()
 
     def _look(self, address: Address) -> dict[str, Any]:
-        with postgresql.connected(address, seconds=self.seconds) as connection:
-            examine.require_reader(connection)
-            report: dict[str, Any] = {
-                "server": str(connection.info.server_version),
-                "is_encrypted": bool(connection.pgconn.ssl_in_use),
-                "relations": examine.readable(connection),
-            }
+        with self.server.connected(address, seconds=self.seconds) as session:
+            self.server.require_reader(session)
+            report = self.server.look(session)
             if self.relation is not None and self.table is not None:
-                found = examine.find(connection, self.relation, self.table)
+                found = self.server.find(session, self.relation, self.table)
                 report |= {"types": found.types, "fingerprint": found.fingerprint}
             return report
 
 
 def prepare(spec: Mapping[str, Any]) -> Probe:
-    """Return the test that `spec` describes: relation and table, or neither, and seconds."""
+    """Return the test that `spec` describes: its engine, relation and table or neither, and seconds."""
     relation, table = spec.get("relation"), spec.get("table")
     return Probe(
+        SERVERS[spec["engine"]],
         Relation.parse(relation) if relation else None,
         Table.from_dict(table) if table else None,
         float(spec["seconds"]),

@@ -1,15 +1,21 @@
-"""How Spark writes what differs. Its tables are Parquet files or folders of them, published as ours are."""
+"""How Spark writes what differs: each conversion so that it cannot raise under ANSI mode, hashes, lists, dates.
+
+A column is read as its declaration says, whatever its type there, as PostgreSQL's are.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from privacy.engines.reach import COLUMN_LARGEST
+from privacy.engines.reach import COLUMN_LARGEST, COLUMN_SMALLEST
 from privacy.engines.translate import Dialect, Place
-from privacy.schema import Kind
+from privacy.schema import Column, Kind
 from privacy.unit import ROW_ID
 
+WHOLE = frozenset({"tinyint", "smallint", "int", "bigint"})
+_EXACT = 2**53
+_INFINITY = "CAST('Infinity' AS DOUBLE)"
 _NO_ESCAPE = "\x01"  # a sign that no pattern holds: without one a backslash would be special
 
 
@@ -18,14 +24,35 @@ def name_sql(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def _read(place: Place, name: str) -> str:
-    """Return a column as published; a decimal that is no finite number is missing."""
-    column, quoted = place.table.find(name), name_sql(name)
-    if column is None or column.kind is not Kind.DECIMAL:
-        return quoted
-    most = f"CAST({COLUMN_LARGEST!r} AS DOUBLE)"
-    infinite = "CAST('Infinity' AS DOUBLE)"
-    return f"CASE WHEN ABS({quoted}) < {infinite} THEN LEAST(GREATEST({quoted}, -{most}), {most}) END"
+def column_sql(quoted: str, column: Column | None, found: str) -> str:
+    """Return a column of type `found` as its declaration reads it; an undeclared one is a unit's."""
+    if column is None:
+        return f"CAST({quoted} AS BIGINT)" if found in WHOLE else f"CAST({quoted} AS STRING)"
+    if column.kind is Kind.INTEGER or column.has_number_codes:
+        return _whole(quoted, found)
+    if column.kind is Kind.DECIMAL:
+        return _decimal(quoted)
+    if column.kind is Kind.DATE:
+        return f"CAST({quoted} AS DATE)"
+    return quoted if column.kind is Kind.BOOLEAN else f"CAST({quoted} AS STRING)"
+
+
+def _whole(quoted: str, found: str) -> str:
+    if found in WHOLE:
+        held = f"LEAST(GREATEST(CAST({quoted} AS BIGINT), -{_EXACT}), {_EXACT})"
+        return f"CASE WHEN NOT {quoted} IS NULL THEN {held} END"  # both leave missing values out of account
+    value = f"CAST({quoted} AS DOUBLE)"
+    # NaN is above infinity, so that one comparison leaves both out.
+    kept = f"ABS({value}) < {_INFINITY} AND {value} % CAST(1 AS DOUBLE) = CAST(0 AS DOUBLE)"
+    ends = [f"CAST({sign}{_EXACT} AS DOUBLE)" for sign in ("-", "")]
+    return f"CASE WHEN {kept} THEN CAST(LEAST(GREATEST({value}, {ends[0]}), {ends[1]}) AS BIGINT) END"
+
+
+def _decimal(quoted: str) -> str:
+    value = f"CAST({quoted} AS DOUBLE)"
+    least, most = (f"CAST({end!r} AS DOUBLE)" for end in (COLUMN_SMALLEST, COLUMN_LARGEST))
+    small = f"WHEN ABS({value}) < {least} THEN CAST(0 AS DOUBLE)"
+    return f"CASE {small} WHEN ABS({value}) < {_INFINITY} THEN LEAST(GREATEST({value}, -{most}), {most}) END"
 
 
 class SparkDialect(Dialect):
@@ -34,8 +61,11 @@ class SparkDialect(Dialect):
     name = "spark"
 
     def source(self, place: Place, wanted: Sequence[str]) -> str:
-        columns = [f"{_read(place, name)} AS {name_sql(name)}" for name in wanted]
-        whole = f"{place.relation.schema}.{name_sql(place.relation.name)}"
+        columns = [
+            f"{column_sql(name_sql(name), place.table.find(name), place.types[name])} AS {name_sql(name)}"
+            for name in wanted
+        ]
+        whole = f"{name_sql(place.relation.schema)}.{name_sql(place.relation.name)}"
         inner = f"SELECT {', '.join(columns) or '1 AS one'} FROM {whole}"
         order = f"STRUCT({', '.join(name_sql(name) for name in wanted) or '1'})"
         return f"SELECT *, {order} AS {name_sql(ROW_ID)} FROM ({inner}) AS held"

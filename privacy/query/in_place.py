@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from privacy.engines import examine, postgresql
 from privacy.engines.address import Address, ConnectionFault, Relation
-from privacy.engines.postgresql_sql import PostgreSqlDialect
-from privacy.engines.translate import Dialect, Place, translate
+from privacy.engines.servers import SERVERS, Server
+from privacy.engines.translate import Place, translate
 from privacy.errors import EngineFault
 from privacy.query import execute
 from privacy.query.answer import Answer
@@ -28,7 +27,6 @@ NOTE = (
     "The rows stay in a database of their own, where they may change: this answer is of the moment when it was made,"
     " and the same question may later be answered from other rows."
 )
-_DIALECTS: dict[str, type[Dialect]] = {"postgresql": PostgreSqlDialect}
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class PreparedInPlace(Prepared):
 
     address: Address
     places: Mapping[str, Place]
-    dialect: Dialect
+    server: Server
     seconds: float
 
     def exact(self, paths: Paths, salt: int) -> Exact:
@@ -48,11 +46,11 @@ class PreparedInPlace(Prepared):
     def asked(self, query: Compiled, paths: Paths, salt: int) -> list[tuple[Any, ...]]:
         """Return the rows of one of this plan's queries, from the database. PRIVATE, as for files."""
         sql = query.text({name: name for name in self.places}, salt)
-        return self._rows(translate(sql, self.places, self.dialect))
+        return self._rows(translate(sql, self.places, self.server.dialect()))
 
     def _rows(self, sql: str) -> list[tuple[Any, ...]]:
         try:
-            return postgresql.rows(self.address, sql, seconds=self.seconds)
+            return self.server.rows(self.address, sql, seconds=self.seconds)
         except ConnectionFault:
             # Data was opened: from here on one code answers for every reason.
             raise EngineFault("The engine could not compute this answer.") from None
@@ -76,17 +74,17 @@ def prepare(spec: Mapping[str, Any]) -> PreparedInPlace:
     """
     place = spec["place"]
     prepared = execute.prepare({key: value for key, value in spec.items() if key != "place"})
-    dialect, seconds = _DIALECTS[place["engine"]](), float(place["seconds"])
+    server, seconds = SERVERS[place["engine"]], float(place["seconds"])
     address, relation = Address.from_dict(place["address"]), Relation.parse(place["relation"])
-    with postgresql.connected(address, seconds=seconds) as connection:
-        examine.require_reader(connection)
-        found = examine.find(connection, relation, prepared.table)
+    with server.connected(address, seconds=seconds) as session:
+        server.require_reader(session)
+        found = server.find(session, relation, prepared.table)
     if found.fingerprint != place["fingerprint"]:
         raise ConnectionFault("relation_changed")
     places = {prepared.table.name: Place(relation, prepared.table, found.types)}
-    made = PreparedInPlace(**vars(prepared), address=address, places=places, dialect=dialect, seconds=seconds)
+    made = PreparedInPlace(**vars(prepared), address=address, places=places, server=server, seconds=seconds)
     for query in (made.compiled, *made.histograms.values()):
-        translate(query.text({name: name for name in places}, 0), places, dialect)
+        translate(query.text({name: name for name in places}, 0), places, server.dialect())
     return made
 
 
@@ -97,4 +95,4 @@ def require_possible(plan: Plan, table: Table, engine: str) -> None:
         types.setdefault(table.unit.column, "text")
     facts, place = layout(plan, table), Place(Relation("s", "t"), table, types)
     for query in (compile_plan(plan, table, facts), *compile_histograms(plan, table, facts).values()):
-        translate(query.text({table.name: table.name}, 0), {table.name: place}, _DIALECTS[engine]())
+        translate(query.text({table.name: table.name}, 0), {table.name: place}, SERVERS[engine].dialect())

@@ -7,11 +7,11 @@ import pytest
 
 from tests.house.source import ROOT, committed
 
-PINS = ("requirements.txt", "requirements-dev.txt")
+PINS = ("requirements.txt", "requirements-dev.txt", "requirements-extras.txt")
 # Whom a committed file may name: ourselves, examples, standards, licences and the sources of committed data.
 HOSTS = re.compile(
     r"([\w-]+\.)*example(\.(org|com))?|[\w.-]+\.example|www\.w3\.org|(www\.)?apache\.org|www\.rfc-editor\.org|"
-    r"json-schema\.org|arxiv\.org|doi\.org|c2sp\.org|duckdb\.org|docs\.djangoproject\.com|htmx\.org|"
+    r"json-schema\.org|arxiv\.org|doi\.org|c2sp\.org|duckdb\.org|spark\.apache\.org|docs\.djangoproject\.com|htmx\.org|"
     r"getbootstrap\.com|github\.com|creativecommons\.org|hbiostat\.org|archive\.ics\.uci\.edu"
 )
 ADDRESS = re.compile(r"\bhttps?://(?:[^/@\s\"'`]*@)?((?:[\w-]+\.)+[a-z]{2,})\b")
@@ -29,14 +29,14 @@ def test_every_pin_is_exact_and_hashed_and_no_index_is_named(name):
     assert not any(re.search(r"--(index|extra-index|find-links)|://|^-|file:", line) for line in lines)
 
 
-def test_development_pins_contain_the_node_s():
-    run, dev = (set(re.findall(r"^\S+==\S+", (ROOT / name).read_text(), re.M)) for name in PINS)
-    assert run <= dev
+def test_each_list_of_pins_contains_the_one_before():
+    run, dev, extras = (set(re.findall(r"^\S+==\S+", (ROOT / name).read_text(), re.M)) for name in PINS)
+    assert run <= dev <= extras
 
 
 def test_each_dependency_says_why_it_is_here():
     text = (ROOT / "pyproject.toml").read_text()
-    blocks = re.findall(r"^(?:dependencies|dev) = \[\n(.*?)^\]", text, re.M | re.S)
+    blocks = re.findall(r"^(?:dependencies|dev|extras) = \[\n(.*?)^\]", text, re.M | re.S)
     lines = [line for block in blocks for line in block.splitlines() if line.strip()]
     assert len(lines) > 30
     assert [line for line in lines if not re.search(r"\"\S+\",\s*# \S+ \S+|# \w+$", line)] == []

@@ -13,7 +13,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from privacy.engines.address import ConnectionFault
+from privacy.engines import examine, postgresql
+from privacy.engines.address import Address, ConnectionFault, Relation
 from privacy.engines.examine import TYPES, types_of
 from privacy.engines.postgresql_sql import PostgreSqlDialect
 from privacy.engines.translate import Place, translate
@@ -63,16 +64,16 @@ class Held:
 
     def fingerprint(self, table: Table, relation: str) -> str:
         """Return what the database's catalogue says of a table, as publishing freezes it."""
-        with in_place.postgresql.connected(_address(self.base), seconds=20) as connection:
-            return in_place.examine.find(connection, in_place.Relation.parse(relation), table).fingerprint
+        with postgresql.connected(_address(self.base), seconds=20) as connection:
+            return examine.find(connection, Relation.parse(relation), table).fingerprint
 
     def prepared(self, bench: Bench, sql: str, relation: str = "public.d0") -> PreparedInPlace:
         """Return the checked run of a query over a table in place."""
         return in_place.prepare(self.spec(bench, sql, relation))
 
 
-def _address(base: Database) -> in_place.Address:
-    return in_place.Address.from_dict(base.address() | {"secret": base.password})
+def _address(base: Database) -> Address:
+    return Address.from_dict(base.address() | {"secret": base.password})
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +105,7 @@ class Session:
     def translated(self, text: str, table: Table) -> str:
         """Return a plan's text for d0; neighbours are asked in the same words, so it is written once."""
         if text not in self.known:
-            place = Place(in_place.Relation("public", "d0"), table, self.types)
+            place = Place(Relation("public", "d0"), table, self.types)
             self.known = dict(list(self.known.items())[-4:])
             self.known[text] = translate(text, {table.name: place}, PostgreSqlDialect())
         return self.known[text]
@@ -378,7 +379,7 @@ def test_what_nobody_thought_about_is_refused() -> None:
         "SELECT x[1] FROM read_parquet('t')",
         "SELECT random() FROM read_parquet('t')",
     ):
-        place = Place(in_place.Relation("s", "t"), people().table, {})
+        place = Place(Relation("s", "t"), people().table, {})
         with pytest.raises(QueryRejected) as refused:
             translate(text, {"t": place}, PostgreSqlDialect())
         assert refused.value.code == "engine_lacks"
@@ -415,11 +416,11 @@ def test_a_statement_ends_at_its_deadline_and_says_no_more(held: Held) -> None:
     prepared = held.prepared(people(), "SELECT COUNT(*) AS n FROM t")
     began = time.monotonic()
     with pytest.raises(ConnectionFault) as late:
-        in_place.postgresql.rows(prepared.address, "SELECT pg_sleep(30)", seconds=0.5)
+        postgresql.rows(prepared.address, "SELECT pg_sleep(30)", seconds=0.5)
     assert time.monotonic() - began < 10
     assert late.value.code == "connection_failed"
     with pytest.raises(ConnectionFault) as broken:
-        in_place.postgresql.rows(prepared.address, "SELECT note::int FROM public.d0", seconds=5)
+        postgresql.rows(prepared.address, "SELECT note::int FROM public.d0", seconds=5)
     for fault in (late.value, broken.value):
         assert fault.__cause__ is None
         assert fault.__suppress_context__
@@ -431,9 +432,9 @@ def test_a_session_can_only_read(held: Held) -> None:
     held.base.run(
         f"CREATE TABLE IF NOT EXISTS open_to_all (a int); GRANT ALL ON open_to_all TO {held.base.role('writer')}"
     )
-    address = in_place.Address.from_dict(held.base.address("writer") | {"secret": held.base.password})
+    address = Address.from_dict(held.base.address("writer") | {"secret": held.base.password})
     with (
-        in_place.postgresql.connected(address, seconds=5) as connection,
+        postgresql.connected(address, seconds=5) as connection,
         pytest.raises(psycopg.Error, match="read-only"),
     ):
         connection.execute("INSERT INTO public.open_to_all VALUES (1)")

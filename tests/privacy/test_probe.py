@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from privacy.engines import probe
+from privacy.engines import examine, probe
 from privacy.engines.postgresql import fault_of
 from privacy.schema import Column, Kind, Table
 from privacy.unit import PrivacyUnit
@@ -42,7 +42,8 @@ def base() -> Iterator[Database]:
 
 def report(base: Database, relation: str | None = None, role: str = "reader", **changes: Any) -> Any:
     """Return what the owner is told, by a role and over a relation."""
-    spec = {"relation": relation, "table": TABLE.to_dict() if relation else None, "seconds": 10}
+    spec = {"engine": "postgresql", "relation": relation, "seconds": 10}
+    spec["table"] = TABLE.to_dict() if relation else None
     address = base.address(role) | {"secret": base.password} | changes
     return json.loads(probe.prepare(spec).run(address))
 
@@ -108,5 +109,5 @@ def test_a_session_that_breaks_off_is_a_code(base: Database, monkeypatch: pytest
     def broken(connection: Any) -> Any:
         return connection.execute("SELECT 1 / 0")
 
-    monkeypatch.setattr(probe.examine, "readable", broken)
+    monkeypatch.setattr(examine, "readable", broken)
     assert report(base) == {"refused": "connection_failed", "where": []}

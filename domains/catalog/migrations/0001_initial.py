@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                 ('id', models.CharField(default=domains.base.new_id, editable=False, max_length=26, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('name', models.SlugField(unique=True)),
-                ('engine', models.CharField(choices=[('postgresql', 'PostgreSQL')], default='postgresql', max_length=12)),
+                ('engine', models.CharField(choices=[('postgresql', 'PostgreSQL'), ('spark', 'Spark Connect')], default='postgresql', max_length=12)),
                 ('host', models.CharField(max_length=253)),
                 ('port', models.PositiveIntegerField(default=5432)),
                 ('database', models.CharField(max_length=63)),
@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['name'],
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('retired_at__isnull', True), ('retired_by__isnull', True)), models.Q(('retired_at__isnull', False), ('retired_by__isnull', False)), _connector='OR'), name='connection_retired_paired'), models.CheckConstraint(condition=models.Q(('port__gte', 1), ('port__lte', 65535)), name='connection_port'), models.CheckConstraint(condition=models.Q(('engine__in', ['postgresql'])), name='connection_engine'), models.CheckConstraint(condition=models.Q(('tls__in', ['verify-full', 'require', 'disable'])), name='connection_tls')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('retired_at__isnull', True), ('retired_by__isnull', True)), models.Q(('retired_at__isnull', False), ('retired_by__isnull', False)), _connector='OR'), name='connection_retired_paired'), models.CheckConstraint(condition=models.Q(('port__gte', 1), ('port__lte', 65535)), name='connection_port'), models.CheckConstraint(condition=models.Q(('engine__in', ['postgresql', 'spark'])), name='connection_engine'), models.CheckConstraint(condition=models.Q(('tls__in', ['verify-full', 'require', 'disable'])), name='connection_tls')],
             },
         ),
         migrations.CreateModel(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import json
 import random
@@ -33,13 +32,7 @@ SETS = (("a", "b"), ("b", "c"), ("c", "d"))
 SCALE = 8.0
 FITTERS = [
     fitting.by_descent,
-    pytest.param(
-        fitting.by_mbi,
-        marks=pytest.mark.skipif(
-            importlib.util.find_spec("mbi") is None,
-            reason="the optional extra `workloads` (mbi) is not installed",
-        ),
-    ),
+    pytest.param(fitting.by_mbi, marks=pytest.mark.extras),
 ]
 
 
