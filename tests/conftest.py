@@ -13,6 +13,7 @@ from django.db import connections
 from django.test import TransactionTestCase
 
 from domains import triggers
+from tests import order
 
 # Small counts in `make test`; full ones in `make prove` (tests may still say their own number).
 hypothesis.settings.register_profile("small", max_examples=40, deadline=None)
@@ -20,10 +21,21 @@ hypothesis.settings.register_profile("full", max_examples=1000, deadline=None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Leave the full counts to `make prove`: without -m they are not run."""
+    """Leave the full counts to `make prove`, and the extras to `make extras`: without -m neither is run."""
     if not config.option.markexpr:
-        config.option.markexpr = "not prove"
-    hypothesis.settings.load_profile("full" if config.option.markexpr == "prove" else "small")
+        config.option.markexpr = "not prove and not extras"
+    hypothesis.settings.load_profile("full" if config.option.markexpr.startswith("prove") else "small")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest."""
+    items.sort(key=order.place)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep files whole in `--dist loadfile`, and those of one live node together."""
+    return order.Files(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")
