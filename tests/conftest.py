@@ -28,8 +28,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest."""
+    """Begin with the files that take longest, and mark those that make databases of their own."""
     items.sort(key=order.place)
+    for item in items:
+        if {"sqlite_database", "postgres_database"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("own_database")
 
 
 @pytest.hookimpl(optionalhook=True)
