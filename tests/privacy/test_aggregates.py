@@ -427,6 +427,13 @@ def test_errors_for_a_supposed_size_are_upper_bounds() -> None:
         ("SELECT k, SUM(SUM(x)) OVER (ORDER BY k) FROM t GROUP BY k", "window"),
         ("SELECT k, SUM(COUNT(*)) OVER (ORDER BY x) FROM t GROUP BY k", "ungrouped_column"),
         ("SELECT COUNT(*) FROM t WHERE x > MEDIAN(x)", "aggregate_in_rows"),
+        ("SELECT ROUND(x) FILTER (WHERE x > 0) FROM t", "unknown_function"),
+        ("SELECT MODE() WITHIN GROUP (ORDER BY x) FROM t", "unknown_function"),
+        ("SELECT PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY x, k) FROM t", "unknown_function"),
+        ("SELECT QUANTILE_CONT(x, 'half') FROM t", "bad_quantile"),
+        ("SELECT QUANTILE_CONT(x, [0.1, 0.2]) FROM t", "bad_quantile"),
+        ("SELECT k, SUM(COUNT(*)) OVER (ORDER BY k NULLS FIRST) FROM t GROUP BY k", "window"),
+        ("SELECT SUM(x) FILTER (WHERE x > 0) OVER () FROM t", "window"),
     ],
 )
 def test_what_is_not_answered_is_refused_by_its_code(sql: str, code: str) -> None:
@@ -434,6 +441,24 @@ def test_what_is_not_answered_is_refused_by_its_code(sql: str, code: str) -> Non
         parse(sql, people().table)
     assert caught.value.code == code
     assert caught.value.alternative
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("QUANTILE_CONT(x, 0)", "MIN(x)"),
+        ("QUANTILE_CONT(x, 1)", "MAX(x)"),
+        ("PERCENTILE_CONT(0.9) WITHIN GROUP (ORDER BY x DESC)", "QUANTILE_CONT(x, 0.1)"),
+        ("PERCENTILE_CONT(1) WITHIN GROUP (ORDER BY x DESC)", "MIN(x)"),
+        (
+            "SUM(COUNT(*)) OVER (ORDER BY k ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)",
+            "SUM(COUNT(*)) OVER (ORDER BY k)",
+        ),
+    ],
+)
+def test_spellings_of_one_order_statistic_share_a_hash(one: str, other: str) -> None:
+    plans = [parse(f"SELECT k, {sql} AS a FROM t GROUP BY k", people().table) for sql in (one, other)]
+    assert plans[0].sha256() == plans[1].sha256()
 
 
 @pytest.mark.parametrize(

@@ -246,6 +246,46 @@ REFUSALS = [
     ("SELECT cost, COUNT(*) FROM visits GROUP BY cost", "group_unbounded"),
     ("SELECT YEAR(admitted), COUNT(*) FROM visits GROUP BY 1", "group_unbounded"),
     ("SELECT COUNT(DISTINCT patient) FROM (SELECT age FROM visits) AS s", "count_distinct"),
+    ("SELECT COUNT(*) FROM (SELECT * EXCLUDE (age) FROM visits ) AS s", "unsupported_clause"),
+    (
+        "SELECT COUNT(*) FROM (SELECT DISTINCT patient, sex FROM visits GROUP BY patient, sex) AS s",
+        "unsupported_clause",
+    ),
+    ("SELECT COUNT(*) FROM (SELECT DISTINCT sex FROM visits ) AS s", "inner_distinct"),
+    ("SELECT COUNT(*) FROM (SELECT patient FROM visits HAVING COUNT(*) > 1) AS s", "inner_group"),
+    ("SELECT COUNT(*) FROM (SELECT patient FROM visits GROUP BY ROLLUP (patient)) AS s", "group_expression"),
+    ("SELECT COUNT(*) FROM (SELECT patient, sex FROM visits GROUP BY ALL) AS s", "group_expression"),
+    ("SELECT COUNT(*) FROM (SELECT patient, sex FROM visits GROUP BY 1, 3) AS s", "group_expression"),
+    (
+        "SELECT COUNT(*) FROM (SELECT patient, COUNT(*) AS n FROM visits GROUP BY patient HAVING nobody > 2) AS s",
+        "unknown_column",
+    ),
+    (
+        "SELECT COUNT(*) FROM (SELECT patient, MAX(nobody) AS n FROM visits GROUP BY patient) AS s",
+        "unknown_column",
+    ),
+    ("SELECT COUNT(*) FROM (SELECT patient, nobody FROM visits GROUP BY patient) AS s", "unknown_column"),
+    (
+        "SELECT COUNT(*) FROM (SELECT patient, SUM(DISTINCT age) AS n FROM visits GROUP BY patient) AS s",
+        "unknown_function",
+    ),
+    (
+        "SELECT COUNT(*) FROM (SELECT patient, COUNT(sex, age) AS n FROM visits GROUP BY patient) AS s",
+        "unknown_function",
+    ),
+    (
+        "SELECT COUNT(*) FROM (SELECT patient, MEDIAN(age) FILTER (WHERE died) AS n FROM visits GROUP BY patient) AS s",
+        "unknown_function",
+    ),
+    (
+        "SELECT SUM(y) FROM (SELECT patient, SUM(sex) AS y FROM visits GROUP BY patient) AS s",
+        "type_mismatch",
+    ),
+    (
+        "SELECT SUM(y) FROM (SELECT patient, SUM(age * 1e12) AS y FROM visits GROUP BY patient) AS s",
+        "too_large",
+    ),
+    ("SELECT COUNT(*) FROM visits" + " JOIN visits USING (patient)" * 20, "too_many_relations"),
 ]
 
 

@@ -181,6 +181,14 @@ def test_sql_by_hand_is_shown_where_the_form_asks_the_same(sql: str) -> None:
         "SELECT sex, COUNT(*) FROM heart GROUP BY sex ORDER BY sex, 2",
         "SELECT COUNT(*) FROM heart GROUP BY sex",
         "SELECT COUNT(*) FROM heart WHERE sex LIKE 'f%'",
+        "SELECT COUNT(*) FROM heart WHERE age IN (1, NULL)",
+        "WITH a AS (SELECT age FROM heart) SELECT COUNT(*) FROM a",
+        "SELECT COUNT(*) FROM (SELECT age FROM heart) AS s",
+        "SELECT FLOOR(age / 10) * 10 AS decade, COUNT(*) FROM heart GROUP BY 1",
+        "SELECT FLOOR(age / 10) * 5 AS age_from, COUNT(*) FROM heart GROUP BY 1",
+        "SELECT sex, SUM(COUNT(DISTINCT person)) OVER (ORDER BY sex) AS n FROM heart GROUP BY sex",
+        "SELECT sex, COUNT(*) FROM heart GROUP BY sex ORDER BY COUNT(*) + 1",
+        "SELECT sex, COUNT(*) FROM heart GROUP BY sex ORDER BY SUM(age)",
     ],
 )
 def test_what_the_form_cannot_show_it_says(sql: str) -> None:

@@ -104,7 +104,12 @@ def test_numbers_are_cut_into_bins_at_public_points():
 
 
 def test_the_condition_cannot_bring_clauses_of_its_own():
-    for where in ("x > 0) GROUP BY g --", "x > 0) GROUP BY (g", "TRUE) UNION SELECT 1 WHERE (TRUE"):
+    for where in (
+        "x > 0) GROUP BY g --",
+        "x > 0) GROUP BY (g",
+        "TRUE) UNION SELECT 1 WHERE (TRUE",
+        "x > 0) LIMIT (3",
+    ):
         with pytest.raises(QueryRejected):
             asked(marginals=[["g"]], where=where)
 
@@ -126,6 +131,95 @@ def test_no_code_is_missing_from_the_reference():
     to_programs = {"invalid_workload", "invalid_spec", "rho_too_small"}
     of_models = {"not_covered", "model_too_wide", "model_unknown"}
     assert raised == {entry.code for entry in REFUSED} | to_programs | of_models
+
+
+SETS = "SELECT COUNT(*) FROM t GROUP BY GROUPING SETS "
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (
+            "SELECT g AS a, COUNT(*) FROM t GROUP BY GROUPING SETS ((a))",
+            SETS.replace("t G", "t AS t G") + "((g))",
+        ),
+        (SETS + "((t.g), h)", SETS + "((g), (h))"),
+        (
+            "SELECT x > 0 AS up, COUNT(*) FROM t GROUP BY GROUPING SETS ((x > 0), (g))",
+            "SELECT x > 0 AS up, COUNT(*) FROM t GROUP BY GROUPING SETS ((up), (g))",
+        ),
+    ],
+)
+def test_a_marginal_is_what_it_groups_by_however_that_is_called(one: str, other: str):
+    plans = [[marginal.plan.keys for marginal in parse.parse(sql, TABLE).marginals] for sql in (one, other)]
+    assert plans[0] == plans[1]
+
+
+def test_an_expression_without_a_name_is_called_as_it_is_written():
+    assert [marginal.name for marginal in parse.parse(SETS + "((x > 0), (g))", TABLE).marginals] == [
+        "x > 0",
+        "g",
+    ]
+
+
+def test_a_workload_may_read_a_named_sub_query():
+    inner = parse.parse(
+        "WITH a AS (SELECT g, h FROM t) " + SETS.replace("FROM t", "FROM a") + "((g), (h))", TABLE
+    )
+    assert inner.sha256() == parse.parse(SETS + "((g), (h))", TABLE).sha256()
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (SETS + "((g)), h", "workload_sets"),
+        (SETS.replace("BY G", "BY k, G") + "((g))", "workload_sets"),
+        (SETS + "((g), ())", "workload_sets"),
+        (SETS + "((g, g))", "workload_sets"),
+        (SETS + "((g), CUBE (h, k))", "workload_sets"),
+        (SETS + "((g), GROUPING SETS ((h), (k)))", "workload_sets"),
+        (SETS + f"({', '.join(['(g)'] * 65)})", "workload_sets"),
+        (SETS + "((g)) UNION SELECT 1", "workload_clause"),
+        (SETS + "((g)) LIMIT 3", "workload_clause"),
+        (SETS.replace("COUNT", "DISTINCT COUNT") + "((g))", "workload_clause"),
+        (SETS.replace("COUNT(*)", "COUNT(*), COUNT(*)") + "((g))", "workload_only_counts"),
+        (SETS.replace("COUNT(*)", "g") + "((g))", "workload_only_counts"),
+        (SETS.replace("COUNT(*)", "x, COUNT(*)") + "((g))", "workload_only_counts"),
+        ("{", "workload_json"),
+        ('{"marginals": ' + "[" * 5000, "workload_json"),
+        ('{"marginals": [["g"]], "where": "' + "x" * 20_000 + '"}', "workload_json"),
+        ('{"marginals": [["g"]], "colour": 1}', "workload_json"),
+        ('{"marginals": [["g", ""]]}', "workload_json"),
+        ('{"marginals": [[1]]}', "workload_json"),
+        ('{"marginals": [["g"]], "where": 3}', "workload_json"),
+        ('{"marginals": [["g"]], "bins": [1]}', "workload_json"),
+        ('{"marginals": [["g"]], "bins": {"x": [1]}}', "workload_json"),
+        ('{"marginals": []}', "workload_sets"),
+        ('{"marginals": [["x"]], "bins": {"x": []}}', "workload_bins"),
+        ('{"marginals": [["x"]], "bins": {"x": ["a"]}}', "workload_bins"),
+        ('{"marginals": [["x"]], "bins": {"x": [true]}}', "workload_bins"),
+        ('{"marginals": [["x"]], "bins": {"x": [1e300]}}', "workload_bins"),
+        ('{"marginals": [["x"]], "bins": {"x": [1, 1]}}', "workload_bins"),
+        ('{"marginals": [["g"]], "weights": [0]}', "workload_weights"),
+        ('{"marginals": [["g"]], "weights": [true]}', "workload_weights"),
+        ('{"marginals": [["g"]], "rows_per_unit": true}', "workload_rows"),
+        ('{"marginals": [["g"]], "rows_per_unit": 0}', "workload_rows"),
+    ],
+)
+def test_what_is_no_workload_is_refused_by_name(text: str, code: str):
+    with pytest.raises(QueryRejected) as refused:
+        parse.parse(text, TABLE)
+    assert refused.value.code == code
+
+
+def test_the_engine_takes_no_workload_that_the_parser_would_not_write():
+    """What is stored is checked again before it runs: too many marginals, or one that is not a count."""
+    sound = asked(marginals=[["g"]])
+    summed = replace(sound.marginals[0], plan=parse_query("SELECT g, SUM(x) FROM t GROUP BY g", TABLE))
+    for marginals, code in (((), "workload_sets"), ((summed,), "workload_only_counts")):
+        with pytest.raises(QueryRejected) as refused:
+            parse.check_workload(replace(sound, marginals=marginals), TABLE)
+        assert refused.value.code == code
 
 
 def test_a_loss_too_small_to_split_is_refused():
