@@ -8,6 +8,7 @@ import gridhouse
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from domains.audit.events import Event
 from domains.audit.models import AuditEvent
@@ -290,6 +291,30 @@ def test_a_fit_that_fails_leaves_the_released_tables_as_they_are(node, measured,
     page = text(browser("sam").get(reverse("model", args=[measured])))
     assert "No model could be fitted (model_too_wide)" in page
     assert browser("sam").get(reverse("result", args=[measured])).status_code == 200
+
+
+def test_a_fit_waits_for_another_worker_and_needs_a_release_that_stands(node, measured, monkeypatch):
+    class Away:
+        def __init__(self, *args, **kwargs):
+            pass
+
+        def __enter__(self):
+            raise ChildFailed("no_fork_server", is_passing=True)
+
+        def __exit__(self, *error):
+            return None
+
+    release = Release.objects.get(analysis=measured, is_repeat=False)
+    monkeypatch.setattr(fitting, "Child", Away)
+    fitting.queue_fit(release)
+    make.run_jobs("workloads")
+    assert fitting.fitted(release).status == "queued"
+    Job.objects.filter(subject=release.pk, status="queued").update(not_before=timezone.now())
+    Release.objects.filter(pk=release.pk).update(status=ReleaseStatus.REVOKED)
+    make.run_jobs("workloads")
+    job = Job.objects.filter(subject=release.pk).latest("id")
+    assert (job.status, job.status_code) == ("failed", "not_released")
+    assert fitting.fitted(release) is None
 
 
 def books_charges() -> int:

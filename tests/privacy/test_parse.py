@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import date
+from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from privacy.errors import QueryRejected
+from privacy.query.dates import beginning, truncated
+from privacy.query.intervals import DATE, Typed
 from privacy.query.parse import parse
 from privacy.query.plan import Plan, columns_touched, describe
 from privacy.query.reference import EXAMPLE, REFUSED, SUPPORTED
@@ -174,6 +178,16 @@ def test_what_is_not_on_the_list_is_refused_by_name(sql: str, code: str) -> None
     with pytest.raises(QueryRejected) as caught:
         parse(sql, EXAMPLE)
     assert caught.value.code == code
+
+
+def test_spans_of_dates_begin_where_calendars_say() -> None:
+    day = date(2024, 2, 29)
+    found = [beginning(span, day).isoformat() for span in ("week", "month", "quarter", "year")]
+    assert found == ["2024-02-26", "2024-02-01", "2024-01-01", "2024-01-01"]
+    assert beginning("week", date.min) == date.min
+    late = Typed(DATE, Fraction(date(9999, 11, 5).toordinal()), Fraction(date.max.toordinal()))
+    assert truncated("month", late).codes == ("9999-11-01", "9999-12-01")
+    assert truncated("month", Typed(DATE, is_nullable=True)) == Typed(DATE, is_nullable=True)
 
 
 def test_a_query_is_text() -> None:

@@ -18,8 +18,8 @@ from domains.catalog.lifecycle import DatasetStatus, VersionStatus
 from domains.catalog.models import Dataset, DatasetVersion, MockOrigin
 from domains.errors import IllegalMove, InvalidInput, NotAllowed, NotFound
 from domains.intake import actions, handlers, queries, staging, upkeep
-from domains.intake.lifecycle import UPLOAD, UploadStatus
-from domains.intake.models import Upload
+from domains.intake.lifecycle import UPLOAD, CheckStatus, UploadStatus
+from domains.intake.models import ConnectionCheck, Upload
 from domains.jobs import actions as jobs
 from domains.jobs import sweeps
 from domains.jobs.children import ChildFailed
@@ -263,6 +263,47 @@ def test_an_upload_whose_job_was_given_up_is_freed_by_the_sweep(version):
     sweeps.run_all(timezone.now())
     upload.refresh_from_db()
     assert (upload.status, upload.status_code) == (U.REFUSED, "no_worker_finished")
+
+
+def test_a_file_whose_making_was_given_up_can_be_made_again(version, alice):
+    upload = checked(version)
+    declare(version)
+    actions.conform(upload, by=alice)
+    jobs.cancel(Job.objects.filter(subject=upload.pk).latest("id"), code="lapsed")
+    upkeep.sweep(timezone.now())
+    upload.refresh_from_db()
+    assert (upload.status, upload.status_code) == (U.READY, "no_worker_finished")
+    actions.conform(upload, by=alice)
+    make.run_jobs()
+    upload.refresh_from_db()
+    assert upload.status == U.CONFORMED
+
+
+def test_a_test_of_a_connection_whose_job_was_given_up_says_so():
+    check = make.connection_test()
+    upkeep.sweep(timezone.now())
+    check.refresh_from_db()
+    assert check.status == CheckStatus.WAITING
+    jobs.cancel(Job.objects.get(subject=check.pk), code="lapsed")
+    upkeep.sweep(timezone.now())
+    check.refresh_from_db()
+    assert (check.status, check.status_code) == (CheckStatus.REFUSED, "no_worker_finished")
+
+
+def test_the_sweep_leaves_what_a_worker_ended_meanwhile(version, monkeypatch):
+    upload, check = received(version), make.connection_test()
+
+    def ended_meanwhile(key):
+        Upload.objects.filter(pk=key).update(status=U.READY)
+        ConnectionCheck.objects.filter(pk=key).update(status=CheckStatus.PASSED)
+        return True
+
+    monkeypatch.setattr(upkeep.jobs, "is_given_up", ended_meanwhile)
+    upkeep.sweep(timezone.now())
+    upload.refresh_from_db()
+    check.refresh_from_db()
+    assert (upload.status, upload.status_code) == (U.READY, "")
+    assert (check.status, check.status_code) == (CheckStatus.PASSED, "")
 
 
 def test_stray_bytes_of_killed_processes_are_cleared(version, settings, monkeypatch):

@@ -59,6 +59,15 @@ def gone(pid, within=5.0):
     return False
 
 
+def test_a_child_that_was_ended_computes_nothing(keeper):
+    with child(keeper, "echo") as one:
+        one.prepared(15)
+        assert one.kill()
+        with pytest.raises(ChildFailed) as caught:
+            one.go({}, timeout=5)
+    assert (caught.value.code, caught.value.is_passing) == ("computation_failed", False)
+
+
 def test_a_child_prepares_and_waits_for_the_word_before_it_runs(keeper):
     with child(keeper, "echo") as one:
         facts = one.prepared(15)

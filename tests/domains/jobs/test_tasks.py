@@ -3,6 +3,7 @@
 import logging
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.db import OperationalError, transaction
@@ -10,7 +11,7 @@ from django.utils import timezone
 
 from domains.base import new_id
 from domains.jobs import actions, handlers, queries, sweeps, tasks
-from domains.jobs.dispatcher import Dispatcher
+from domains.jobs.dispatcher import Dispatcher, DispatcherStep, keeper
 from domains.jobs.heartbeat import Heartbeat
 from domains.jobs.lifecycle import JobStatus
 from domains.jobs.models import Job, JobKind, WorkerBeat
@@ -200,6 +201,55 @@ def test_the_dispatcher_goes_on_when_a_look_fails(settings, monkeypatch):
         time.sleep(0.02)
     one.stop()
     assert sent == [(job.pk, "query")]
+
+
+class Pool:
+    """A worker's pool that keeps what it is given to do."""
+
+    def __init__(self):
+        self.given = []
+
+    def apply_async(self, target, args, callback):
+        self.given.append((target, args))
+        callback(True)
+
+
+@committing
+def test_the_dispatcher_begins_and_ends_with_its_worker(settings, monkeypatch):
+    settings.DISPATCH_INTERVAL = 0.01
+    said = []
+    monkeypatch.setattr(keeper, "start", lambda: said.append("start"))
+    monkeypatch.setattr(keeper, "stop", lambda: said.append("stop"))
+    queues = SimpleNamespace(consume_from={"query": None, "default": None})
+    app = SimpleNamespace(amqp=SimpleNamespace(queues=queues))
+    worker = SimpleNamespace(hostname="worker-1@here", pool=Pool(), app=app)
+    step = DispatcherStep(worker)
+    step.stop(worker)  # before it began
+    job = queued()
+    step.start(worker)
+    end = time.monotonic() + 10
+    while not worker.pool.given and time.monotonic() < end:
+        time.sleep(0.02)
+    step.terminate(worker)
+    assert worker.pool.given == [(tasks.take_up, (job.pk,))]
+    assert said == ["start", "stop"]
+    assert WorkerBeat.objects.get().queues == ["default", "query"]
+    queued()
+    time.sleep(0.1)
+    assert len(worker.pool.given) == 1, "nothing is passed on any more"
+
+
+@committing
+def test_a_job_that_could_not_be_taken_up_stays_for_another_look(monkeypatch, caplog):
+    def away(job_id):
+        raise OperationalError(SECRET)
+
+    job = queued()
+    with monkeypatch.context() as patch, caplog.at_level(logging.ERROR):
+        patch.setattr(tasks, "run", away)
+        tasks.take_up(job.pk)
+    assert [record.getMessage() for record in caplog.records] == ["a job could not be taken up"]
+    assert [row.pk for row in queries.ready(timezone.now(), ["query"])] == [job.pk]
 
 
 def test_a_sweep_that_fails_stops_no_other(monkeypatch, caplog):

@@ -1,17 +1,20 @@
 """A request from draft to release, and every way it can end before that. Children really compute."""
 
 from datetime import timedelta
+from decimal import Decimal
+from functools import partial
 
 import pytest
 from django.utils import timezone
 from gridhouse import verify
 
+from domains.catalog import actions as catalog
 from domains.errors import BudgetExhausted, IllegalMove, InvalidInput, NotAllowed, NotFound
 from domains.jobs.lifecycle import JobStatus
 from domains.ledger import queries as books
 from domains.people.permissions import Permission
 from domains.projects import actions as projects
-from domains.requests import actions, decisions, releases
+from domains.requests import actions, decisions, releases, specification
 from domains.requests.estimates import estimate
 from domains.requests.lifecycle import ReleaseStatus, Status
 from domains.requests.models import AnalysisRequest, Revision
@@ -112,6 +115,23 @@ def test_a_decision_on_a_revision_that_is_no_longer_current_is_refused(cast, gra
         decisions.review(analysis, revision=2, vote="approve", by=cast["alice"])
 
 
+def test_a_vote_is_one_of_three(cast, grant):
+    analysis = make.request(Status.IN_REVIEW, on=grant)
+    with pytest.raises(InvalidInput, match="to approve, to request changes or to deny"):
+        decisions.review(analysis, revision=1, vote="perhaps", reason="Who knows.", by=cast["alice"])
+
+
+def test_one_person_is_no_quorum_of_two(cast, grant, monkeypatch):
+    monkeypatch.setattr(decisions, "quorum_reached", partial(decisions.quorum_reached, needed=2))
+    analysis = make.request(Status.IN_REVIEW, on=grant)
+    decisions.review(analysis, revision=1, vote="approve", by=cast["alice"])
+    assert reload(analysis).status == Status.IN_REVIEW
+    with pytest.raises(IllegalMove, match="already voted"):
+        decisions.review(reload(analysis), revision=1, vote="approve", by=cast["alice"])
+    assert analysis.revision.reviews.count() == 1
+    assert left(grant, cast["sam"])["grant"][1:] == (0, 0)
+
+
 @pytest.mark.parametrize("vote", ["deny", "request_changes"])
 def test_a_no_needs_a_reason_and_the_author_sees_it(cast, grant, vote):
     analysis = make.request(Status.IN_REVIEW, on=grant)
@@ -168,6 +188,17 @@ def test_an_approval_can_be_undone_inside_its_window_and_voted_again(cast, grant
     assert releases.result(reload(again), by=cast["sam"]).answer.rows
 
 
+def test_only_an_approval_of_ones_own_can_be_undone(cast, grant):
+    analysis = make.request(Status.IN_REVIEW, on=grant)
+    with pytest.raises(IllegalMove, match="your own"):
+        decisions.undo_approval(analysis, by=cast["alice"])
+    in_force(grant, cast, auto_epsilon="1")
+    own = make.request(Status.IN_REVIEW, on=grant, sql="SELECT COUNT(*) AS n FROM support2")
+    assert own.status == Status.APPROVED  # by the policy
+    with pytest.raises(IllegalMove, match="your own"):
+        decisions.undo_approval(own, by=cast["alice"])
+
+
 def test_an_approval_cannot_be_undone_after_its_window(cast, grant):
     analysis = make.request(Status.APPROVED, on=grant)
     with pytest.raises(IllegalMove, match="window"):
@@ -179,6 +210,16 @@ def test_revoking_before_data_is_read_gives_the_reservation_back(cast, grant):
     decisions.revoke(analysis, reason="A mistake.", by=cast["alice"])
     assert reload(analysis).status == Status.REVOKED
     assert left(grant, cast["sam"])["grant"] == (left(grant, cast["sam"])["grant"][0], 0, 0)
+
+
+def test_revoking_needs_a_reason_and_an_approval_that_has_not_run(cast, grant):
+    analysis = make.request(Status.APPROVED, on=grant)
+    with pytest.raises(InvalidInput, match="Say why"):
+        decisions.revoke(analysis, reason="  ", by=cast["alice"])
+    make.run_jobs()
+    with pytest.raises(IllegalMove, match="not opened the data"):
+        decisions.revoke(reload(analysis), reason="Too late.", by=cast["alice"])
+    assert left(grant, cast["sam"])["grant"][1:] == (0, analysis.revision.rho)
 
 
 def test_over_budget_by_one_unit_is_refused_and_nothing_is_lost(cast):
@@ -287,6 +328,76 @@ def test_without_a_policy_people_decide(cast, grant):
     rules, verdict = verdict_for(grant, specification)
     assert rules is None
     assert verdict.reasons
+
+
+def in_force(grant, cast, **amounts):
+    """Put a policy of Alice's in force, activated by Rita."""
+    amounts = {name: Decimal(value) for name, value in ({"auto_epsilon": "0"} | amounts).items()}
+    if amounts["auto_epsilon"]:
+        amounts["auto_epsilon_per_month"] = Decimal(1)
+    policy = catalog.propose_policy(grant.dataset, **amounts, by=cast["alice"])
+    catalog.activate_policy(policy, by=cast["rita"])
+
+
+def test_a_policy_allows_by_itself_what_is_small_and_refuses_what_is_large(cast, grant):
+    in_force(grant, cast, auto_epsilon="0.1", max_epsilon="0.2")
+    small = make.request(Status.IN_REVIEW, on=grant, epsilon="0.05")
+    assert (small.status, small.decided_by) == (Status.APPROVED, None)
+    large = make.request(Status.IN_REVIEW, on=grant, epsilon="0.3", sql="SELECT COUNT(*) AS n FROM support2")
+    assert large.status == Status.REFUSED
+    assert large.reasons
+    assert left(grant, cast["sam"])["grant"][1:] == (small.revision.rho, 0)
+
+
+def test_a_policy_that_came_after_the_submission_binds_the_vote(cast, grant):
+    analysis = make.request(Status.IN_REVIEW, on=grant)
+    in_force(grant, cast, max_epsilon="0.05")
+    with pytest.raises(IllegalMove, match="now refuses"):
+        decisions.review(analysis, revision=1, vote="approve", by=cast["alice"])
+    assert reload(analysis).status == Status.IN_REVIEW
+    assert not analysis.revision.reviews.exists()
+    assert left(grant, cast["sam"])["grant"][1:] == (0, 0)
+
+
+def test_what_was_checked_for_another_engine_is_checked_again_before_it_is_submitted(
+    cast, grant, monkeypatch
+):
+    analysis = make.request(Status.READY, on=grant)
+    monkeypatch.setattr(specification, "ENGINE", "another engine")
+    with pytest.raises(IllegalMove, match="Check the request again"):
+        actions.submit(analysis, revision=1, by=cast["sam"])
+    assert reload(analysis).status == Status.READY
+
+
+def test_only_what_is_not_under_review_is_edited_and_nobody_overwrites_unseen(cast, grant):
+    words = {"title": "Patients", "sql": make.QUESTION, "epsilon": "0.1", "by": cast["sam"]}
+    analysis = make.request(Status.DRAFT, on=grant)
+    stale = reload(analysis)
+    assert actions.check(analysis, by=cast["sam"]) == []
+    with pytest.raises(IllegalMove, match="changed since you opened it"):
+        actions.edit(stale, **words)
+    actions.edit(analysis, **words)
+    assert reload(analysis).status == Status.DRAFT  # its check no longer counts
+    actions.check(analysis, by=cast["sam"])
+    actions.submit(analysis, revision=2, by=cast["sam"])
+    with pytest.raises(IllegalMove, match="Only a draft"):
+        actions.edit(analysis, **words)
+
+
+def test_what_is_written_has_a_title_and_an_end(cast, grant):
+    words = {"title": "Patients", "sql": make.QUESTION, "epsilon": "0.1", "by": cast["sam"]}
+    for changes in ({"title": "  "}, {"title": "x" * 161}, {"sql": "x" * (actions.MOST_SQL + 1)}):
+        with pytest.raises(InvalidInput, match=r"title|longer"):
+            actions.draft(grant, **words | changes)
+    analysis = actions.draft(grant, **words)
+    for text in (" ", "x" * 4001):
+        with pytest.raises(InvalidInput, match="between 1 and"):
+            actions.comment(analysis, text, by=cast["sam"])
+
+
+def test_a_draft_runs_on_the_mock_only_after_its_check(cast, grant):
+    with pytest.raises(IllegalMove, match="Check the request first"):
+        actions.run_on_mock(make.request(Status.DRAFT, on=grant), by=cast["sam"])
 
 
 def test_a_mock_run_is_free_and_its_result_is_the_authors(cast, grant):
