@@ -27,11 +27,12 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("full" if config.option.markexpr.startswith("prove") else "small")
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest, and mark those that make databases of their own."""
+    """Begin with the files that take longest, and mark those tests that bring a database of their own."""
     items.sort(key=order.place)
     for item in items:
-        if {"sqlite_database", "postgres_database"} & set(getattr(item, "fixturenames", ())):
+        if order.brings_database(item):
             item.add_marker("own_database")
 
 

@@ -49,6 +49,11 @@ def place(item: pytest.Item) -> int:
     return LONG.index(file) if file in LONG else len(LONG)
 
 
+def brings_database(item: pytest.Item) -> bool:
+    """Say whether a test names its backend and makes a database there: it is the same whatever the suite runs on."""
+    return not {"sqlite_database", "postgres_database"}.isdisjoint(getattr(item, "fixturenames", ()))
+
+
 class Files(LoadScopeScheduling):  # type: ignore[misc, unused-ignore]
     """Gives a process whole files, in the order in which they were collected."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import sqlite3
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -69,13 +70,36 @@ def on_server(url: str, statement: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """Make one migrated database on the test server; yield the server's URL and its name."""
-    server, name = postgres_url(), f"template_{uuid.uuid4().hex[:12]}"
-    on_server(server, f"CREATE DATABASE {name}")
-    migrate(named(server, name), tmp_path_factory.mktemp("postgres-template"))
+def postgres_template(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[tuple[str, str]]:
+    """Make one migrated database on the test server for all processes of a run; yield the server's URL and its name.
+
+    Whoever comes first makes it, and whoever leaves last drops it.
+    """
+    server, base = postgres_url(), tmp_path_factory.getbasetemp()
+    users = (base if worker_id == "master" else base.parent) / "postgres-template"
+    with _locked(users) as names:
+        name = names[0] if names else f"template_{uuid.uuid4().hex[:12]}"
+        if not names:
+            on_server(server, f"CREATE DATABASE {name}")
+            migrate(named(server, name), tmp_path_factory.mktemp("postgres-template"))
+        names.append(name)
     yield server, name
-    on_server(server, f"DROP DATABASE {name} WITH (FORCE)")
+    with _locked(users) as names:
+        names.pop()
+        if not names:
+            on_server(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[list[str]]:
+    """Give one process at a time the lines of a file to change."""
+    with path.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        lines = file.read().split()
+        yield lines
+        file.truncate(0)
+        file.write("\n".join(lines))
 
 
 @pytest.fixture
