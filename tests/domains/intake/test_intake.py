@@ -17,7 +17,7 @@ from domains.catalog import storage
 from domains.catalog.lifecycle import DatasetStatus, VersionStatus
 from domains.catalog.models import Dataset, DatasetVersion, MockOrigin
 from domains.errors import IllegalMove, InvalidInput, NotAllowed, NotFound
-from domains.intake import actions, handlers, queries, staging, upkeep
+from domains.intake import actions, connecting, handlers, placing, queries, staging, upkeep
 from domains.intake.lifecycle import UPLOAD, CheckStatus, UploadStatus
 from domains.intake.models import ConnectionCheck, Upload
 from domains.jobs import actions as jobs
@@ -288,6 +288,51 @@ def test_a_test_of_a_connection_whose_job_was_given_up_says_so():
     upkeep.sweep(timezone.now())
     check.refresh_from_db()
     assert (check.status, check.status_code) == (CheckStatus.REFUSED, "no_worker_finished")
+
+
+def test_a_test_of_a_connection_that_ended_already_is_not_done_again():
+    check = make.connection_test()
+    ConnectionCheck.objects.update(status=CheckStatus.PASSED)
+    make.run_jobs()
+    job = Job.objects.get(subject=check.pk)
+    check.refresh_from_db()
+    assert (job.status, job.status_code) == ("cancelled", "check_gone")
+    assert (check.status, check.findings) == (CheckStatus.PASSED, {})
+
+
+def test_a_test_of_a_connection_waits_out_a_passing_failure_and_is_refused_at_a_lasting_one(monkeypatch):
+    failures = iter([ChildFailed("no_fork_server", is_passing=True), ChildFailed("computation_failed")])
+
+    def failing(*args, **kwargs):
+        raise next(failures)
+
+    monkeypatch.setattr(placing, "Child", failing)
+    monkeypatch.setattr(placing.vault, "address", lambda connection: {})
+    check = make.connection_test()
+    make.run_jobs()
+    check.refresh_from_db()
+    assert (Job.objects.get(subject=check.pk).status, check.status) == ("queued", CheckStatus.WAITING)
+    Job.objects.update(not_before=timezone.now())
+    make.run_jobs()
+    check.refresh_from_db()
+    assert (check.status, check.status_code) == (CheckStatus.REFUSED, "limits_exceeded")
+
+
+def test_a_schema_declared_anew_while_a_table_was_looked_at_is_not_bound_to_it(version, alice, monkeypatch):
+    make.connection_test("ward")
+    declare(version)
+
+    def looked(claim, connection):
+        declare(version, max_units=7)
+        return {"fingerprint": "0" * 64}
+
+    check = connecting.place(version, connection="ward", relation="public.ward", by=alice)
+    monkeypatch.setattr(placing, "_asked", looked)
+    make.run_jobs()
+    check.refresh_from_db()
+    version.refresh_from_db()
+    assert (check.status, check.status_code) == (CheckStatus.REFUSED, "schema_changed")
+    assert not version.is_in_place
 
 
 def test_the_sweep_leaves_what_a_worker_ended_meanwhile(version, monkeypatch):
