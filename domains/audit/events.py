@@ -119,3 +119,13 @@ class Event(models.TextChoices):
     RESULT_RELEASED = "result.released", "Answer released"
     MODEL_FITTED = "model.fitted", "Model fitted to a released workload"
     MODEL_ASKED = "model.asked", "Fitted model asked"
+    # synthetic mocks
+    SYNTHETIC_PROPOSED = "synthetic.proposed", "Synthetic mock proposed"
+    SYNTHETIC_CONFIRMED = "synthetic.confirmed", "Synthetic mock confirmed"
+    SYNTHETIC_DECLINED = "synthetic.declined", "Synthetic mock declined"
+    SYNTHETIC_WITHDRAWN = "synthetic.withdrawn", "Proposal of a synthetic mock withdrawn"
+    SYNTHETIC_MEASURED = "synthetic.measured", "Tables of a synthetic mock measured"
+    SYNTHETIC_PUBLISHED = "synthetic.published", "Synthetic mock published"
+    SYNTHETIC_RETRACTED = "synthetic.retracted", "Synthetic mock retracted"
+    SYNTHETIC_LAPSED = "synthetic.lapsed", "Synthetic mock lapsed"
+    SYNTHETIC_FAILED = "synthetic.failed", "Synthetic mock failed"

@@ -56,6 +56,11 @@ def mock_csv_path(source: DatasetVersion | VersionTable) -> Path:
     return _mock_path(source.mock_sha256, "csv")
 
 
+def synthetic_path(sha256: str, kind: str) -> Path:
+    """Return the file of synthetic rows, parquet or csv, which lies beside the mocks."""
+    return _mock_path(sha256, kind)
+
+
 def _mock_path(sha256: str, kind: str) -> Path:
     if not sha256:
         raise NotFound("This version has no mock data yet.", code="no_mock")

@@ -33,6 +33,7 @@ ENTRIES = {
     "workload": "privacy.workload.execute:prepare",
     "connection": "privacy.engines.probe:prepare",
     "fit": "privacy.workload.fit:prepare",
+    "synthesis": "privacy.workload.publish:prepare",
     "query_in_place": "privacy.query.in_place:prepare",
     "check": "privacy.tabular.check:prepare",
     "conform": "privacy.tabular.conform:prepare",

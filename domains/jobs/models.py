@@ -18,6 +18,8 @@ class JobKind(models.TextChoices):
     CONFORM = "conform", "making of a dataset version"
     CONNECTION = "connection", "test of a connection"
     FIT = "fit", "fit of a workload's model"
+    MEASUREMENT = "measurement", "measurement for a synthetic mock"
+    SYNTHESIS = "synthesis", "making of a synthetic mock"
 
 
 class Job(Model, HasLifecycle):

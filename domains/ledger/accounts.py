@@ -6,6 +6,8 @@ import math
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import QuerySet
+
 from domains.audit.events import Event
 from domains.audit.recorder import record
 from domains.catalog.models import Dataset, Population
@@ -105,6 +107,25 @@ def for_charge(grant: AccessGrant, person: User) -> list[Account]:
             Scope.PERSON, cap, by="system", epsilon="", dataset=dataset, person=person
         )
     return [found[scope] for scope in Scope]
+
+
+def for_everybody(dataset: Dataset) -> list[Account]:
+    """Return the two accounts that a charge for everybody debits: the population's and the dataset's own.
+
+    Raises IllegalMove before the dataset was published, for then it has none.
+    """
+    found = {Scope(row.scope): row for row in shared(dataset)}
+    if set(found) != {Scope.POPULATION, Scope.DATASET}:
+        raise IllegalMove("This dataset has no budget yet: its owner publishes it first.", code="no_budget")
+    return [found[Scope.POPULATION], found[Scope.DATASET]]
+
+
+def shared(dataset: Dataset) -> QuerySet[Account]:
+    """Return those of a dataset's and its population's accounts that are open."""
+    rows = Account.objects.filter(
+        scope=Scope.POPULATION, population=dataset.population_id
+    ) | Account.objects.filter(scope=Scope.DATASET, dataset=dataset)
+    return rows.select_related(*RELATED)
 
 
 def existing(grant: AccessGrant, person: User) -> dict[Scope, Account]:

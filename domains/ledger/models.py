@@ -222,12 +222,18 @@ class ChargeState(models.TextChoices):
 
 
 class Charge(Model):
-    """A loss on its way through the ledger: RESERVED → COMMITTED → (answer) | BURNT, or RESERVED → VOID."""
+    """A loss on its way through the ledger: RESERVED → COMMITTED → (answer) | BURNT, or RESERVED → VOID.
+
+    It is spent by a person under a grant, or by a dataset's owners for everybody: then neither is named, and only
+    the dataset's and its population's accounts are debited.
+    """
 
     idem = models.CharField(max_length=64, unique=True)  # a content hash
     repeat_key = models.CharField(max_length=64, db_index=True)
-    grant = models.ForeignKey("projects.AccessGrant", on_delete=models.PROTECT, related_name="+")
-    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    grant = models.ForeignKey("projects.AccessGrant", null=True, on_delete=models.PROTECT, related_name="+")
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
     state = models.CharField(max_length=10, choices=ChargeState.choices, default=ChargeState.RESERVED)
     rho = models.BigIntegerField()
     delta = models.BigIntegerField()
@@ -245,6 +251,11 @@ class Charge(Model):
             ),
             models.CheckConstraint(condition=Q(pure__gte=0), name="charge_pure_not_negative"),
             models.CheckConstraint(condition=Q(state__in=ChargeState.values), name="charge_state"),
+            models.CheckConstraint(
+                condition=Q(grant__isnull=True, person__isnull=True)
+                | Q(grant__isnull=False, person__isnull=False),
+                name="charge_grant_with_person",
+            ),
         ]
 
     def __str__(self) -> str:

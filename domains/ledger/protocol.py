@@ -36,12 +36,14 @@ def reserve(
     idem: str,
     repeat_key: str,
     accounts: Sequence[str],
-    grant: AccessGrant,
-    person: User,
+    grant: AccessGrant | None,
+    person: User | None,
     loss: Loss,
     certificate: dict[str, Any],
 ) -> str:
     """Set `loss` aside under every account, or under none, and return the charge's id (T1).
+
+    Without a grant it is spent for everybody, and no grant's or person's account may be among `accounts`.
 
     The same `idem` again returns the same charge and changes nothing. Runs inside the transaction that
     approves; raises BudgetExhausted, and the caller rolls back, when one cap does not hold it.
@@ -61,19 +63,21 @@ def reserve(
     )
     Charge.objects.bulk_create([charge], ignore_conflicts=True)
     holder = Charge.objects.only("id", *CURRENCIES, "grant_id").get(idem=idem)
-    if holder.pk != charge.pk:
-        return _same(holder, charge)
     ordered = sorted(set(accounts))
+    if holder.pk != charge.pk:
+        return _same(holder, charge, ordered)
     for account in ordered:
         _set_aside(account, loss)
     _enter(charge, EntryKind.RESERVE, ordered)
-    _leaf(Event.CHARGE_RESERVED, charge, accounts=ordered, grant=grant.pk, person=person.pk)
+    _leaf(Event.CHARGE_RESERVED, charge, accounts=ordered, grant=charge.grant_id, person=charge.person_id)
     return charge.pk
 
 
-def _same(holder: Charge, asked: Charge) -> str:
-    """Return the earlier charge's id; another loss or grant under one content hash is the caller's fault."""
-    if (holder.loss, holder.grant_id) != (asked.loss, asked.grant_id):
+def _same(holder: Charge, asked: Charge, accounts: list[str]) -> str:
+    """Return the earlier charge's id; another loss, grant or account under one content hash is the caller's fault."""
+    debited = holder.entries.filter(kind=EntryKind.RESERVE).order_by("account_id")
+    is_same = (holder.loss, holder.grant_id) == (asked.loss, asked.grant_id)
+    if not is_same or list(debited.values_list("account_id", flat=True)) != accounts:
         raise IllegalMove("This was reserved before with another loss or grant.", code="idem_reused")
     return holder.pk
 

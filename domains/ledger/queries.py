@@ -145,8 +145,8 @@ class ChargeView:
     state: str
     loss: Loss
     fence: int
-    grant: str
-    person: str
+    grant: str | None  # None, as is the person: spent by the dataset's owners for everybody
+    person: str | None
     certificate: dict[str, Any]
 
 
@@ -167,6 +167,13 @@ def balances(grant: AccessGrant, person: User) -> list[Balance]:
 def effect(grant: AccessGrant, person: User, loss: Loss) -> list[Effect]:
     """Return what `loss` would do to each of those accounts."""
     return [Effect(balance, loss) for balance in balances(grant, person)]
+
+
+def effect_for_everybody(dataset: Dataset, loss: Loss) -> list[Effect]:
+    """Return what `loss`, spent for everybody, would do to the population's and the dataset's account."""
+    order = {scope.value: place for place, scope in enumerate(Scope)}
+    rows = sorted(accounts.shared(dataset), key=lambda row: order[row.scope])
+    return [Effect(_balance(row), loss) for row in rows]
 
 
 def dataset_balance(dataset: Dataset) -> Balance | None:

@@ -69,6 +69,10 @@ _ENTRY_IS_OF_CHARGE = f"""EXISTS (SELECT 1 FROM {CHARGE} c WHERE c.id = NEW.char
         AND {_each("c.{c} = NEW.{c}")}
         AND c.state = (CASE NEW.kind
             WHEN 'RESERVE' THEN 'RESERVED' WHEN 'COMMIT' THEN 'COMMITTED' ELSE 'VOID' END))
+    AND EXISTS (SELECT 1 FROM {CHARGE} c, {ACCOUNT} a WHERE c.id = NEW.charge_id AND a.id = NEW.account_id
+        AND (CASE WHEN a.scope IN ('population', 'dataset') THEN TRUE
+            WHEN a.scope = 'grant' THEN a.grant_id = c.grant_id
+            ELSE a.person_id = c.person_id END))
     AND (NEW.kind = 'RESERVE' OR EXISTS (SELECT 1 FROM {ENTRY} e
         WHERE e.charge_id = NEW.charge_id AND e.account_id = NEW.account_id AND e.kind = 'RESERVE'))"""
 
@@ -160,7 +164,7 @@ register(
         ENTRY,
         on="INSERT",
         unless=f"{_ENTRY_ADDS_UP} AND {_ENTRY_IS_OF_CHARGE}",
-        message="an entry carries its charge's loss, in its charge's state, and the balance that follows",
+        message="an entry carries its charge's loss and state, debits its own grant and person, and adds up",
     ),
     *append_only(ANSWER),
     check(

@@ -47,6 +47,9 @@ class Permission(StrEnum):
     DATASET_FREEZE = "dataset.freeze"
     DATASET_ASSIGN = "dataset.assign"
     MOCK_APPROVE = "mock.approve"
+    SYNTHETIC_PROPOSE = "synthetic.propose"
+    SYNTHETIC_CONFIRM = "synthetic.confirm"
+    SYNTHETIC_RETRACT = "synthetic.retract"
     CONNECTION_MANAGE = "connection.manage"
     POLICY_PROPOSE = "policy.propose"
     POLICY_ACTIVATE = "policy.activate"
@@ -117,10 +120,14 @@ TABLE: dict[Role, frozenset[Permission]] = {
             _P.CAP_APPROVE,
             _P.MOCK_APPROVE,
             _P.POLICY_ACTIVATE,
+            _P.SYNTHETIC_CONFIRM,
         }
     ),
     Role.DATASET_OWNER: frozenset(
         {
+            _P.SYNTHETIC_PROPOSE,
+            _P.SYNTHETIC_CONFIRM,
+            _P.SYNTHETIC_RETRACT,
             _P.DATASET_EDIT,
             _P.DATASET_PUBLISH,
             _P.DATASET_FREEZE,
@@ -138,6 +145,7 @@ TABLE: dict[Role, frozenset[Permission]] = {
     ),
     Role.DATASET_REVIEWER: frozenset(
         {
+            _P.SYNTHETIC_CONFIRM,
             _P.BUDGET_READ,
             _P.PROJECT_READ,
             _P.REQUEST_READ,

@@ -36,8 +36,10 @@ GROUPS: tuple[ScopeGroup, ...] = (
     ),
     ScopeGroup(
         "datasets",
-        "Create and describe datasets, upload files, propose policies and caps",
-        frozenset({_P.DATASET_CREATE, _P.DATASET_EDIT, _P.POLICY_PROPOSE, _P.CAP_PROPOSE}),
+        "Create and describe datasets, upload files, propose policies, caps and synthetic mocks",
+        frozenset(
+            {_P.DATASET_CREATE, _P.DATASET_EDIT, _P.POLICY_PROPOSE, _P.CAP_PROPOSE, _P.SYNTHETIC_PROPOSE}
+        ),
     ),
     ScopeGroup(
         "connections",
@@ -57,9 +59,18 @@ GROUPS: tuple[ScopeGroup, ...] = (
     ),
     ScopeGroup(
         "decide_datasets",
-        "Publish, freeze and withdraw datasets, assign their people, approve mocks, activate policies",
+        "Publish, freeze and withdraw datasets, assign their people, approve mocks, activate policies, "
+        "confirm and retract synthetic mocks",
         frozenset(
-            {_P.DATASET_PUBLISH, _P.DATASET_FREEZE, _P.DATASET_ASSIGN, _P.MOCK_APPROVE, _P.POLICY_ACTIVATE}
+            {
+                _P.DATASET_PUBLISH,
+                _P.DATASET_FREEZE,
+                _P.DATASET_ASSIGN,
+                _P.MOCK_APPROVE,
+                _P.POLICY_ACTIVATE,
+                _P.SYNTHETIC_CONFIRM,
+                _P.SYNTHETIC_RETRACT,
+            }
         ),
         True,
     ),

@@ -52,7 +52,7 @@ def run_query(claim: Claim) -> None:
     seconds = float(claim.job.planned_seconds)
     try:
         # It prepares while every right is asked anew.
-        with _child(claim, seconds + PREPARE_SECONDS, _place(analysis, claim)) as child:
+        with engine_child(claim, seconds + PREPARE_SECONDS, _place(analysis, claim)) as child:
             refusal = preflight(analysis, claim)
             if refusal:
                 stand_down(analysis, claim, refusal)
@@ -85,7 +85,7 @@ def rights_ended(analysis: AnalysisRequest) -> str:
 _ENGINE_KEYS = ("plan", "table", "loss", "tick", "declared_rows")
 
 
-def _child(claim: Claim, seconds: float, place: dict[str, Any] | None = None) -> Child:
+def engine_child(claim: Claim, seconds: float, place: dict[str, Any] | None = None) -> Child:
     """Return the child process that will compute this job, given up as soon as the claim is lost.
 
     `place` goes to the child over its own socket and nowhere else, for it holds a password.
@@ -211,16 +211,17 @@ def _answer(analysis: AnalysisRequest, claim: Claim, child: Child, fence: int, s
     try:
         payload = child.go({"paths": paths, "salt": fresh_salt()}, timeout=seconds)
     except ChildFailed as failure:
-        _sleep_until(claim.job.deadline)
+        sleep_until(claim.job.deadline)
         log.warning("a run failed after data was opened", extra={"job": claim.job.pk})
         ledger.burn(claim.job.charge_key, fence=fence)
         fail(analysis, claim, JobStatus.TIMED_OUT if failure.code == "timed_out" else JobStatus.FAILED)
         return
-    _sleep_until(claim.job.deadline)
+    sleep_until(claim.job.deadline)
     conclude(analysis, claim, ledger.persist(claim.job.charge_key, fence=fence, payload=payload))
 
 
-def _sleep_until(moment: datetime) -> None:
+def sleep_until(moment: datetime) -> None:
+    """Wait until a job's deadline, before which nothing that anybody can see may happen."""
     while (left := (moment - timezone.now()).total_seconds()) > 0:
         time.sleep(min(left, 1.0))
 
@@ -248,7 +249,7 @@ def run_mock(claim: Claim) -> None:
     analysis = AnalysisRequest.objects.select_related("revision__version").get(pk=job.subject)
     paths = {name: str(path) for name, path in storage.mock_paths_of(analysis.current.version).items()}
     try:
-        with _child(claim, float(job.planned_seconds) + PREPARE_SECONDS) as child:
+        with engine_child(claim, float(job.planned_seconds) + PREPARE_SECONDS) as child:
             child.prepared(PREPARE_SECONDS)
             jobs.to_running(claim)
             payload = child.go({"paths": paths, "salt": fresh_salt()}, timeout=float(job.planned_seconds))

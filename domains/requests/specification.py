@@ -160,7 +160,7 @@ def specify(
     `chain` are the accounts that would pay: what auto needs to choose a currency.
     """
     amount = parse_epsilon(epsilon)
-    plan, table, size = _parsed(grant, version, sql)
+    plan, table, size = parsed(version, sql)
     offered = offer(amount, accounting, grant.dataset.population, chain)
     return Specification(sql.strip(), amount, version, plan, priced(plan, table, offered, **size), grant.pk)
 
@@ -169,7 +169,7 @@ def offering(
     grant: AccessGrant, version: DatasetVersion, *, sql: str
 ) -> tuple[Plan | Workload, Callable[[Accounting, int], Pricing]]:
     """Parse once; return the plan, and what an amount of ρ or of pure ε buys of it. Raises QueryRejected."""
-    plan, table, size = _parsed(grant, version, sql)
+    plan, table, size = parsed(version, sql)
     delta = threshold_delta(grant.dataset.population)
 
     def buy(kind: Accounting, amount: int) -> Pricing:
@@ -179,11 +179,10 @@ def offering(
     return plan, buy
 
 
-def _parsed(
-    grant: AccessGrant, version: DatasetVersion, sql: str
-) -> tuple[Plan | Workload, Table, dict[str, Any]]:
+def parsed(version: DatasetVersion, sql: str) -> tuple[Plan | Workload, Table, dict[str, Any]]:
+    """Return the plan that `sql` asks of a version, its table, and the public numbers that pricing takes."""
     table = version.table()
-    size: dict[str, Any] = {"tick": grant.dataset.tick, "declared_rows": version.declared_rows}
+    size: dict[str, Any] = {"tick": version.dataset.tick, "declared_rows": version.declared_rows}
     if workloads.asks_workload(sql):
         if version.is_in_place:
             raise QueryRejected(

@@ -80,7 +80,7 @@ def draw(model: Model, seed: str, *, most: int = MOST_ROWS) -> SyntheticRows:
     """Return about as many rows as the model estimates, at most `most`; `seed` is the hash of the model's bytes."""
     count = max(1, min(most, round(model.total)))
     codes: dict[str, Codes] = {}
-    for name, parents in _order(model):
+    for name, parents in order(model):
         joint = model.project([*parents, name]).reshape(-1, model.size(name))
         rises = np.cumsum(joint, axis=1)
         rises = rises / np.maximum(rises[:, -1:], 1e-300)
@@ -112,7 +112,7 @@ def _uniform(seed: str, count: int) -> Array:
     return found
 
 
-def _order(model: Model) -> list[tuple[str, list[str]]]:
+def order(model: Model) -> list[tuple[str, list[str]]]:
     """Return each attribute with those it is drawn given, first those drawn first: elimination reversed."""
     near: dict[str, set[str]] = {each.name: set() for each in model.attributes}
     for one in model.measured:
