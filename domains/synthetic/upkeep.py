@@ -16,7 +16,6 @@ from domains.jobs import actions as jobs
 from domains.jobs import queries as job_queries
 from domains.jobs.lifecycle import JobStatus
 from domains.ledger import queries as books
-from domains.synthetic.actions import lock
 from domains.synthetic.lifecycle import MockStatus
 from domains.synthetic.measuring import conclude, fail, lapse
 from domains.synthetic.models import SyntheticMock
