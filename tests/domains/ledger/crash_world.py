@@ -139,8 +139,9 @@ def step(world: Any, outside: Outside, mode: str) -> None:
         with transaction.atomic(durable=True):
             amount = random.randint(1, 7)
             pure = random.choice((0, amount))
-            key, which = f"key-{random.randrange(KEYS)}", random.randrange(2)
-            reserve(world, key, amount, which=which, delta=amount, pure=pure)
+            number, which = random.randrange(KEYS), random.randrange(2)
+            own = {"delta": amount, "pure": pure, "for_everybody": number % 3 == 0}
+            reserve(world, f"key-{number}", amount, which=which, **own)
             maybe_die(0.01)
     elif dice < 0.36:
         with transaction.atomic(durable=True):

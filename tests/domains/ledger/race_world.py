@@ -39,7 +39,8 @@ def client(world: Any, number: int, rounds: int) -> dict[str, int]:
     for turn in range(rounds):
         try:
             with transaction.atomic(durable=True):
-                reserve(world, f"{number}-{turn}", 1, which=number % 2, pure=2)
+                for_everybody = turn % 3 == 0  # an owner who publishes, beside people under their grants
+                reserve(world, f"{number}-{turn}", 1, which=number % 2, pure=2, for_everybody=for_everybody)
             seen["reserved"] += 1
         except BudgetExhausted:
             seen["refused"] += 1

@@ -242,6 +242,9 @@ ATTACKS = {
     "a charge that starts with a fence": charge(fence="1"),
     "a charge in a state of its own": charge(state="'FREE'"),
     "a charge of nothing": charge(rho="0"),
+    "a charge of a person under no grant": charge().replace("repeat_key, grant_id, person_id, 'R", "repeat_key, NULL, person_id, 'R"),
+    "a charge of a grant by nobody": charge().replace("repeat_key, grant_id, person_id, 'R", "repeat_key, grant_id, NULL, 'R"),
+    "turn a grant's charge into everybody's": "UPDATE ledger_charge SET grant_id = NULL, person_id = NULL",
     "a charge that gives back": charge(rho="-1", delta="2"),
     # entries
     "an outcome twice": entry(idem="'c'"),

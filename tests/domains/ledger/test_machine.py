@@ -40,19 +40,22 @@ class Ledger(RuleBasedStateMachine):
         self.tag = new_id()
         self.model: dict[str, dict[str, Any]] = {}
 
-    def used(self, which: int, currency: int) -> tuple[int, int]:
-        """Return what the model says is taken in the population and in this grant's own accounts."""
+    def used(self, which: int, currency: int) -> tuple[int, int, int]:
+        """Return what the model says is taken in the population, in this dataset, and under this grant alone."""
         live = [c for c in self.model.values() if c["state"] != "VOID"]
-        own = [c["loss"][currency] for c in live if c["which"] == which]
-        return sum(c["loss"][currency] for c in live), sum(own)
+        own = [c for c in live if c["which"] == which]
+        granted = [c for c in own if not c["everybody"]]
+        population, dataset, grant = (sum(c["loss"][currency] for c in rows) for rows in (live, own, granted))
+        return population, dataset, grant
 
     @rule(
         target=keys,
         key=st.integers(0, 7),
         which=st.integers(0, 1),
         loss=st.tuples(*[st.integers(0, 9)] * 3).filter(any),
+        everybody=st.booleans(),
     )
-    def reserve(self, key: int, which: int, loss: tuple[int, int, int]) -> str:
+    def reserve(self, key: int, which: int, loss: tuple[int, int, int], everybody: bool) -> str:
         idem = f"{self.tag}-{key}"
         known = self.model.get(idem)
         fits = all(
@@ -62,19 +65,21 @@ class Ledger(RuleBasedStateMachine):
         )
         try:
             with transaction.atomic():
-                made = worlds.reserve(self.world, idem, 0, which=which, loss=Loss(*loss))
+                made = worlds.reserve(
+                    self.world, idem, 0, which=which, loss=Loss(*loss), for_everybody=everybody
+                )
         except BudgetExhausted:
             assert known is None
             assert not fits, "I10: refused although it fits"
         except IllegalMove:
             assert known is not None
-            assert (known["which"], known["loss"]) != (which, loss)
+            assert (known["which"], known["loss"], known["everybody"]) != (which, loss, everybody)
         else:
             if known is None:
                 assert fits, "I10: reserved although it does not fit"
                 self.model[idem] = {
                     "id": made, "which": which, "loss": loss, "state": "RESERVED", "answer": None, "draws": 0,
-                    "leaves": 1, "is_over": False,
+                    "leaves": 1, "is_over": False, "everybody": everybody,
                 }  # fmt: skip
             assert made == self.model[idem]["id"]
         return idem
@@ -145,7 +150,7 @@ class Ledger(RuleBasedStateMachine):
             assert charge["draws"] <= 1, "I9"
         for which, accounts in enumerate(self.world.accounts if hasattr(self, "world") else ()):
             for row in Account.objects.filter(pk__in=accounts):
-                place = 0 if row.scope == "population" else 1
+                place = {"population": 0, "dataset": 1}.get(row.scope, 2)
                 expected = Loss(*(self.used(which, currency)[place] for currency in range(3)))
                 assert row.reserved + row.spent == expected
 
@@ -190,7 +195,7 @@ def test_the_model_notices_a_ledger_that_forgets_its_cap(monkeypatch: pytest.Mon
     monkeypatch.setattr(protocol, "reserve", forgetful)
     machine = Ledger()
     machine.begin()
-    machine.reserve(key=0, which=0, loss=(3, 3, 3))
+    machine.reserve(key=0, which=0, loss=(3, 3, 3), everybody=False)
     with pytest.raises(AssertionError):
         machine.books_are_the_models()
 
@@ -210,6 +215,6 @@ def test_the_model_notices_a_ledger_that_overlooks_a_currency(
     monkeypatch.setattr(protocol, "reserve", blind)
     machine = Ledger()
     machine.begin()
-    machine.reserve(key=0, which=0, loss=(3, 3, 3))
+    machine.reserve(key=0, which=0, loss=(3, 3, 3), everybody=False)
     with pytest.raises(AssertionError):
         machine.books_are_the_models()

@@ -6,9 +6,10 @@ import json
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from domains import triggers
 from domains.audit.models import AuditEvent
 from domains.errors import BudgetExhausted, IllegalMove, InvalidInput
 from domains.ledger import protocol, queries
@@ -275,3 +276,66 @@ def test_the_outside_check_sees_each_planted_fault(world: World, name: str, plan
                         f"ALTER TABLE ledger_account ADD CONSTRAINT account_{currency}_never_overspent "
                         f"CHECK ({currency}_limit >= {currency}_reserved + {currency}_spent)"
                     )
+
+
+# --- Charges for everybody, which an owner's publication makes: the dataset's and its population's account alone ---
+
+
+def test_a_charge_for_everybody_debits_the_dataset_and_its_population_alone(world: World) -> None:
+    charge = reserved(world, for_everybody=True)
+    top, dataset, grant, person = (Account.objects.get(pk=key) for key in world.accounts[0])
+    assert [row.rho_reserved for row in (top, dataset, grant, person)] == [5, 5, 0, 0]
+    assert (queries.charge(charge).grant, queries.charge(charge).person) == (None, None)
+    leaf = json.loads(bytes(AuditEvent.objects.get(subject=charge).body))["details"]
+    assert (leaf["grant"], leaf["person"]) == (None, None)
+    assert leaf["accounts"] == sorted(world.accounts[0][:2])
+    assert faults() == []
+
+
+@pytest.mark.parametrize("accounts", [[0, 1, 2], [0, 1, 3], [0, 1, 2, 3]])
+def test_it_cannot_take_from_a_grant_or_a_person(world: World, accounts: list[int]) -> None:
+    keys = [world.accounts[0][place] for place in accounts]
+    with pytest.raises(IntegrityError), transaction.atomic():
+        reserve(world, "a", 5, accounts=keys, grant=None, person=None)
+    assert books(world) == {(0, 0)}
+    assert not Charge.objects.exists()
+
+
+@pytest.mark.parametrize("place", [2, 3])
+def test_a_grant_s_charge_cannot_take_from_another_grant_or_person(world: World, place: int) -> None:
+    keys = [*world.accounts[0][:place], world.accounts[1][place]]
+    with pytest.raises(IntegrityError), transaction.atomic():
+        reserve(world, "a", 5, accounts=keys)
+    assert not Charge.objects.exists()
+
+
+def test_the_rule_that_keeps_them_apart_is_what_refuses(world: World) -> None:
+    """The control: without the trigger on entries the same charge goes through, and the invariants say so."""
+    triggers.lift(connection, {"ledger_entry"})
+    try:
+        reserved(world, accounts=world.accounts[0], grant=None, person=None)
+        found = faults()
+    finally:
+        triggers.lift(connection, {"ledger_entry"})
+        triggers.install(connection)
+    assert [fault for fault in found if "another's account" in fault]
+    assert [fault for fault in found if "not all of its accounts" in fault]
+
+
+def test_the_same_key_for_other_accounts_is_refused(world: World) -> None:
+    charge = reserved(world, for_everybody=True)
+    assert reserved(world, for_everybody=True) == charge
+    for changes in ({"which": 1, "for_everybody": True}, {}):
+        with pytest.raises(IllegalMove) as refused:
+            reserved(world, **changes)
+        assert refused.value.code == "idem_reused"
+
+
+def test_both_kinds_of_charge_meet_the_same_cap(world: World) -> None:
+    reserved(world, 15, for_everybody=True)
+    with pytest.raises(BudgetExhausted):
+        reserved(world, 6, "b")
+    reserved(world, 5, "b")
+    with pytest.raises(BudgetExhausted):
+        reserved(world, 1, "c", for_everybody=True, which=1)
+    assert faults() == []

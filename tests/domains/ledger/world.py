@@ -71,9 +71,17 @@ def build(limit: int, *, delta: int | None = None, pure: int | None = None) -> W
 
 
 def reserve(
-    world: World, idem: str, amount: int, *, which: int = 0, delta: int = 0, pure: int = 0, **changes: Any
+    world: World,
+    idem: str,
+    amount: int,
+    *,
+    which: int = 0,
+    delta: int = 0,
+    pure: int = 0,
+    for_everybody: bool = False,
+    **changes: Any,
 ) -> str:
-    """Reserve `amount` units of ρ under grant `which`; call it inside a transaction."""
+    """Reserve `amount` units of ρ under grant `which`, or for everybody under its dataset; call it in a transaction."""
     values: dict[str, Any] = {
         "idem": idem,
         "repeat_key": f"repeat-{idem}",
@@ -83,6 +91,8 @@ def reserve(
         "loss": Loss(amount, delta, pure),
         "certificate": {"plan": "a" * 64},
     }
+    if for_everybody:
+        values |= {"accounts": world.accounts[which][:2], "grant": None, "person": None}
     return protocol.reserve(**values | changes)
 
 
@@ -118,6 +128,14 @@ _INVARIANTS = {
         GROUP BY charge_id, account_id HAVING COUNT(*) > 1""",
     "a charge without entries": """SELECT c.id FROM ledger_charge c
         WHERE NOT EXISTS (SELECT 1 FROM ledger_entry e WHERE e.charge_id = c.id AND e.kind = 'RESERVE')""",
+    "an entry on another's account": """SELECT e.seq FROM ledger_entry e JOIN ledger_charge c ON c.id = e.charge_id
+        JOIN ledger_account a ON a.id = e.account_id
+        WHERE (a.scope = 'grant' AND a.grant_id IS DISTINCT FROM c.grant_id)
+            OR (a.scope = 'person' AND a.person_id IS DISTINCT FROM c.person_id)""",
+    "a charge that not all of its accounts pay": """SELECT c.id FROM ledger_charge c
+        JOIN ledger_entry e ON e.charge_id = c.id AND e.kind = 'RESERVE' JOIN ledger_account a ON a.id = e.account_id
+        GROUP BY c.id, c.grant_id
+        HAVING COUNT(DISTINCT a.scope) <> CASE WHEN c.grant_id IS NULL THEN 2 ELSE 4 END""",
     "I11 not one leaf per transition": """SELECT c.id FROM ledger_charge c WHERE
         (CASE c.state WHEN 'RESERVED' THEN 1 WHEN 'COMMITTED' THEN 2 WHEN 'BURNT' THEN 3 ELSE 2 END)
         + (SELECT COUNT(*) FROM ledger_answer a WHERE a.charge_id = c.id)
