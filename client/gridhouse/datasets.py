@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from gridhouse.builder import Ask
 from gridhouse.connections import Connection, tested
-from gridhouse.errors import IllegalMove, InvalidInput, WaitTimedOut
+from gridhouse.errors import IllegalMove, InvalidInput, NotFound, WaitTimedOut
 from gridhouse.projects import Grant
 from gridhouse.queries import Query
 from gridhouse.results import import_pandas
 from gridhouse.session import Session
+from gridhouse.synthetic import SyntheticMock
 from gridhouse.terms import Condition, Figure, Key
 from gridhouse.values import Json, epsilon_text
 
@@ -70,18 +71,33 @@ class Dataset:
         main |= {term: version[term] for term in terms}
         return {table["name"]: table for table in [main, *version["tables"]]}
 
-    def mock(self, table: str | None = None) -> pd.DataFrame:
-        """Return made-up rows of the same schema, to try code on; they say nothing about real people.
+    def mock(self, table: str | None = None, *, grade: str = "plain") -> pd.DataFrame:
+        """Return made-up rows to try code on; plain ones have the same schema and say nothing about real people.
 
-        Name one of `tables`, or get the main one. A public table's mock is the table itself.
+        Name one of `tables`, or get the main one. A public table's mock is the table itself. With the grade
+        "synthetic", the newest DP synthetic rows: drawn from noisy tables that the owner paid for, and of
+        those tables' columns; `synthetic_mock()` says how near they come.
         """
         pandas = import_pandas()
-        frame: pd.DataFrame = pandas.read_csv(io.BytesIO(self.mock_csv(table)))
+        frame: pd.DataFrame = pandas.read_csv(io.BytesIO(self.mock_csv(table, grade=grade)))
         return frame
 
-    def mock_csv(self, table: str | None = None) -> bytes:
+    def mock_csv(self, table: str | None = None, *, grade: str = "plain") -> bytes:
         """Return the made-up rows as CSV, without pandas."""
-        return self._session.content(f"datasets/{self.slug}/mock/", table=table)
+        asked = {} if grade == "plain" else {"grade": grade}
+        return self._session.content(f"datasets/{self.slug}/mock/", table=table, **asked)
+
+    def synthetic_mocks(self) -> list[SyntheticMock]:
+        """Return the synthetic mocks of this dataset that you may see, newest first."""
+        rows = self._session.get(f"datasets/{self.slug}/synthetic/")
+        return [SyntheticMock(self._session, row) for row in rows]
+
+    def synthetic_mock(self) -> SyntheticMock:
+        """Return the one whose rows `mock(grade="synthetic")` gives; raise NotFound where none is out."""
+        out = [mock for mock in self.synthetic_mocks() if mock.status == "published"]
+        if not out:
+            raise NotFound("This dataset has no synthetic mock that is out.", code="no_synthetic_mock")
+        return max(out, key=lambda mock: (mock.data["published_at"], mock.id))
 
     def budget(self) -> Json:
         """Return the dataset's cap and what is left under it."""
@@ -262,6 +278,25 @@ class OwnedDataset(Dataset):
         self.refresh()
         return published
 
+    def estimate_synthetic(
+        self, *columns: Sequence[str], epsilon: float | str | Decimal, sql: str = ""
+    ) -> Json:
+        """Return what synthetic rows made of these marginals would cost, on which budgets, and each table's ±."""
+        body = {"sql": sql or _marginals(columns), "epsilon": epsilon_text(epsilon)}
+        found: Json = self._session.post(f"datasets/{self.slug}/synthetic/estimate/", body)
+        return found
+
+    def propose_synthetic(
+        self, *columns: Sequence[str], epsilon: float | str | Decimal, sql: str = ""
+    ) -> SyntheticMock:
+        """Propose synthetic rows for everybody, made of these marginals; another person has to `confirm()`.
+
+        Each of `columns` is one table of counts; `sql` is a whole workload instead, with conditions or bins.
+        """
+        body = {"sql": sql or _marginals(columns), "epsilon": epsilon_text(epsilon)}
+        made: Json = self._session.post(f"datasets/{self.slug}/synthetic/", body)
+        return SyntheticMock(self._session, made)
+
     def _settled(self, working: set[str], timeout: float) -> Json:
         """Wait until the upload leaves the states in which a worker has it."""
         end = time.monotonic() + timeout
@@ -275,3 +310,8 @@ class OwnedDataset(Dataset):
             if time.monotonic() > end:
                 raise WaitTimedOut("The worker has not finished with the file yet.")
             time.sleep(0.2)
+
+
+def _marginals(columns: Sequence[Sequence[str]]) -> str:
+    """Write tables of counts as the node reads them."""
+    return json.dumps({"marginals": [list(names) for names in columns]}, ensure_ascii=False)

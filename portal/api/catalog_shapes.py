@@ -12,6 +12,7 @@ from domains.catalog.lifecycle import DatasetStatus, VersionStatus
 from domains.catalog.models import AccessPolicy, BoundSource, Dataset, DatasetVersion
 from domains.ledger import queries as books
 from domains.projects import queries as projects
+from domains.synthetic import queries as synthetic
 from portal.api.shapes import BalanceOut, PersonShort, ProjectShort
 from privacy.loss import epsilon_of
 from privacy.schema import Kind, decimal_text
@@ -141,6 +142,9 @@ class DatasetDetailOut(DatasetOut):
     tick = serializers.CharField(help_text="Seconds to which every time told outside is rounded.")
     version = serializers.SerializerMethodField(help_text="The version that can be asked, with its schema.")
     has_mock = serializers.SerializerMethodField()
+    synthetic = serializers.SerializerMethodField(
+        help_text="What its second grade of mock is called, with its ε; null where there is none."
+    )
     budget = serializers.SerializerMethodField(help_text="The dataset's cap; null before it is published.")
     roles = serializers.SerializerMethodField(help_text="What the caller is here, such as dataset_owner.")
     ask = serializers.SerializerMethodField()
@@ -151,6 +155,11 @@ class DatasetDetailOut(DatasetOut):
 
     def get_has_mock(self, dataset: Dataset) -> bool:
         return queries.mock_version(dataset) is not None
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_synthetic(self, dataset: Dataset) -> str | None:
+        found = synthetic.shown(dataset)
+        return None if found is None else found.label
 
     @extend_schema_field(BalanceOut(allow_null=True))
     def get_budget(self, dataset: Dataset) -> Any:

@@ -19,9 +19,13 @@ from domains.catalog import actions, queries, storage
 from domains.catalog.models import NEEDS, Dataset, DatasetVersion
 from domains.errors import NotFound
 from domains.people.permissions import Role
+from domains.synthetic import queries as synthetic
+from domains.synthetic.models import SyntheticMock
 from portal.api.catalog_shapes import DatasetDetailOut, DatasetOut, detail
 from portal.api.shapes import PersonShort, valid
 
+MEDIA = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
+GRADES = ("plain", "synthetic")
 STEWARDS = (Role.DATASET_OWNER.value, Role.DATASET_REVIEWER.value)
 _CSV = {(200, "text/csv"): OpenApiResponse(OpenApiTypes.BINARY, "Made-up rows of the same schema.")}
 _PARQUET = {
@@ -92,6 +96,41 @@ class MockIn(serializers.Serializer[Any]):
     table = serializers.CharField(max_length=128, required=False, default="", help_text="Its name in SQL.")
 
 
+class GradedMockIn(MockIn):
+    """Which table's mock, and of which grade."""
+
+    grade = serializers.ChoiceField(
+        choices=GRADES,
+        default="plain",
+        help_text="plain: made of public metadata or by its owner; synthetic: the newest DP synthetic rows.",
+    )
+
+
+def graded(slug: str, kind: str, request: Request) -> FileResponse:
+    """Answer with the mock of the grade that is asked for, as csv or parquet."""
+    given = GradedMockIn(data=request.query_params)
+    given.is_valid(raise_exception=True)
+    if given.validated_data["grade"] == "plain":
+        return file_of(_mock(slug, request), kind, request)
+    if given.validated_data["table"]:
+        raise NotFound("Synthetic rows are of the whole dataset, not of one table.", code="no_synthetic_mock")
+    return synthetic_file(synthetic.offered(queries.dataset(slug, request.user)), kind)
+
+
+def synthetic_file(mock: SyntheticMock, kind: str) -> FileResponse:
+    """Answer with published synthetic rows, under a name that says what they are."""
+    path = synthetic.path_of(mock, kind)
+    try:
+        return FileResponse(
+            path.open("rb"),
+            as_attachment=True,
+            filename=synthetic.filename(mock, kind),
+            content_type=MEDIA[kind],
+        )
+    except FileNotFoundError:
+        raise NotFound("These rows are not published.", code="no_synthetic_mock") from None
+
+
 def file_of(version: DatasetVersion, kind: str, request: Request) -> FileResponse:
     """Answer with the mock file of a version's table; the private file has no such way out."""
     given = MockIn(data=request.query_params)
@@ -101,9 +140,8 @@ def file_of(version: DatasetVersion, kind: str, request: Request) -> FileRespons
     path = storage.mock_csv_path(source) if is_csv else storage.mock_path(source)
     which = "" if source is version else f"-{given.validated_data['table']}"
     name = f"{version.dataset.slug}-v{version.number}{which}-mock.{kind}"
-    media = "text/csv; charset=utf-8" if is_csv else "application/vnd.apache.parquet"
     try:
-        return FileResponse(path.open("rb"), as_attachment=True, filename=name, content_type=media)
+        return FileResponse(path.open("rb"), as_attachment=True, filename=name, content_type=MEDIA[kind])
     except FileNotFoundError:
         raise NotFound("This version has no mock data yet.", code="no_mock") from None
 
@@ -142,15 +180,15 @@ class Datasets(GenericViewSet[Dataset]):
         actions.describe(dataset, **(written | valid(WordsIn, request)), by=request.user)
         return shown(slug, request)
 
-    @extend_schema(parameters=[MockIn], responses=_CSV, summary="Download the mock data as CSV")
+    @extend_schema(parameters=[GradedMockIn], responses=_CSV, summary="Download the mock data as CSV")
     @action(detail=True, methods=["get"])
     def mock(self, request: Request, slug: str) -> FileResponse:
-        return file_of(_mock(slug, request), "csv", request)
+        return graded(slug, "csv", request)
 
-    @extend_schema(parameters=[MockIn], responses=_PARQUET, summary="Download the mock data as Parquet")
+    @extend_schema(parameters=[GradedMockIn], responses=_PARQUET, summary="Download the mock data as Parquet")
     @action(detail=True, methods=["get"], url_path="mock/parquet")
     def mock_parquet(self, request: Request, slug: str) -> FileResponse:
-        return file_of(_mock(slug, request), "parquet", request)
+        return graded(slug, "parquet", request)
 
     @extend_schema(request=StatedReasonIn, responses=DatasetDetailOut, summary="Stop a dataset at once")
     @action(detail=True, methods=["post"])

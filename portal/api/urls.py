@@ -20,6 +20,7 @@ from portal.api import (
     requests,
     results,
     reviews,
+    synthetic,
     tables,
 )
 from portal.api.idempotency import keeping
@@ -29,6 +30,7 @@ _RESOURCES = (
     datasets,
     publishing,
     tables,
+    synthetic,
     connections,
     policies,
     projects,
