@@ -27,6 +27,7 @@ NEEDS: dict[str, Permission] = {
     "ledger": Permission.BUDGET_READ,
     "jobs": Permission.REQUEST_READ,
     "requests": Permission.REQUEST_READ,
+    "synthetic": Permission.BUDGET_READ,
     "audit": Permission.AUDIT_READ,
 }
 # Answers and results are for those who may read results, on their own pages.

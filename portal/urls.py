@@ -20,11 +20,13 @@ from portal.web import (
     queue,
     requests,
     results,
+    synthetic,
 )
 
 MODULES = (
     home,
     catalogue,
+    synthetic,
     projects,
     composer,
     requests,

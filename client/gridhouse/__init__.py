@@ -31,6 +31,7 @@ from gridhouse.projects import Grant, Project
 from gridhouse.queries import Query
 from gridhouse.queue import HeldAnswer, QueueItem
 from gridhouse.results import Result
+from gridhouse.synthetic import SyntheticMock
 from gridhouse.terms import (
     bin,
     col,
@@ -80,6 +81,7 @@ __all__ = [
     "RateLimited",
     "Result",
     "Status",
+    "SyntheticMock",
     "WaitTimedOut",
     "bin",
     "col",

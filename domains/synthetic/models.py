@@ -124,8 +124,9 @@ class SyntheticMock(Model, HasLifecycle):
 
     @property
     def closeness(self) -> list[dict[str, Any]]:
-        """How far its rows are from each released table and column, as the report has it."""
-        return list(self.report.get("closeness", []))
+        """How far its rows are from each released table and column, as the report has it, and in percent."""
+        found = self.report.get("closeness", [])
+        return [each | {"percent": f"{100 * each['distance']:.2f}"} for each in found]
 
     def roles_of(self, user: User) -> set[Role]:
         return self.version.dataset.roles_of(user)

@@ -43,13 +43,14 @@ TONES = {
     "good": {"approved", "granted", "published", "released", "succeeded", "conformed", "ready", "active", "pass", "ok"},
     "wait": {
         "in_review", "changes_requested", "requested", "awaiting_review", "suspended", "frozen", "held", "received",
-        "invited", "warn",
+        "invited", "warn", "proposed",
     },
     "bad": {
         "denied", "refused", "rejected", "revoked", "failed", "killed", "timed_out", "lost", "withdrawn_dataset",
         "kept_back", "release_revoked", "fail", "deactivated",
+        "retracted", "declined",
     },
-    "info": {"queued", "running", "preflight", "data_open", "checking", "conforming", "quarantined"},
+    "info": {"queued", "running", "preflight", "data_open", "checking", "conforming", "quarantined", "confirmed", "measured"},
 }  # fmt: skip
 
 

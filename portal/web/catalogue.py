@@ -14,6 +14,7 @@ from domains.errors import NotFound
 from domains.ledger import queries as books
 from domains.people.permissions import Permission, allows
 from domains.projects import queries as projects
+from domains.synthetic import queries as synthetic
 from portal.web import owning, pages
 from privacy.schema import NUMERIC
 
@@ -49,6 +50,9 @@ def dataset(request: HttpRequest, slug: str) -> HttpResponse:
         .filter(activated_at__isnull=False, ended_at=None)
         .first(),
         "mock": queries.mock_version(row),
+        "synthetic": synthetic.shown(row),
+        "proposals": synthetic.mocks(row, request.user),
+        "may_propose": allows(request.user, Permission.SYNTHETIC_PROPOSE, on=row),
         "balance": books.dataset_balance(row) if row.status != DatasetStatus.DRAFT else None,
         "grants": projects.grants_of(request.user).filter(dataset=row),
         "example": _example(row.slug, columns),

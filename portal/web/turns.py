@@ -14,6 +14,7 @@ from domains.people.models import User
 from domains.projects import queries as projects
 from domains.requests import queries as requests
 from domains.requests.lifecycle import Status
+from domains.synthetic import queries as synthetic
 
 MOST_OF_A_KIND = 25
 
@@ -80,9 +81,16 @@ def _of_catalogue(user: User) -> Iterator[Turn]:
         yield Turn("Activate a policy", policy.dataset.title, about, url, policy.created_at)
 
 
+def _of_synthetic(user: User) -> Iterator[Turn]:
+    for mock in synthetic.waiting(user)[:MOST_OF_A_KIND]:
+        url = reverse("synthetic_mock", args=[mock.dataset.slug, mock.pk])
+        about = f"ε = {mock.epsilon}, proposed by {mock.proposed_by.name}"
+        yield Turn("Confirm synthetic rows", mock.dataset.title, about, url, mock.created_at)
+
+
 def turns(user: User) -> list[Turn]:
     """Return all that waits for `user`, decisions about others' work first; a constant number of queries."""
-    return list(chain(_of_requests(user), _of_projects(user), _of_catalogue(user)))
+    return list(chain(_of_requests(user), _of_projects(user), _of_catalogue(user), _of_synthetic(user)))
 
 
 def count(user: User) -> int:
@@ -96,5 +104,6 @@ def count(user: User) -> int:
         projects.grants_to_allocate(user),
         catalog.mocks_waiting(user),
         catalog.policies_waiting(user),
+        synthetic.waiting(user),
     )
     return sum(rows.order_by().count() for rows in waiting)

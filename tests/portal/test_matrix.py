@@ -23,8 +23,11 @@ from django.db import transaction
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 
+from domains.catalog.models import Dataset
 from domains.notices.models import Notice
 from domains.people.models import ApiToken
+from domains.synthetic import actions as synthetic
+from domains.synthetic.models import SyntheticMock
 from portal.web import turns
 from tests import make
 from tests.portal.routes import Route, routes
@@ -134,6 +137,8 @@ def values(world: World) -> dict[str, str]:
         "uploads/key": version.uploads.first().pk,
         "uploads/pk": version.uploads.first().pk,
         "datasets/name": "groups",
+        "mock": _proposed(grant.dataset).pk,
+        "kind": "csv",
         "datasets/pk": grant.dataset.slug,
         "areas/pk": grant.dataset.area_id,
         "areas/slug": grant.dataset.area.slug,
@@ -151,6 +156,12 @@ def values(world: World) -> dict[str, str]:
         "pk": sam.pk,
         "key": analysis.pk,
     }
+
+
+def _proposed(dataset: Dataset) -> SyntheticMock:
+    """Return a synthetic mock that Alice proposed, so that Rita may decide and others may not know of it."""
+    row = Dataset.objects.get(pk=dataset.pk)
+    return synthetic.propose(row, sql='{"marginals": [["sex"]]}', epsilon="0.1", by=make.person("alice"))
 
 
 def sessions(world: World) -> dict[str, str]:
