@@ -50,7 +50,10 @@ TONES = {
         "kept_back", "release_revoked", "fail", "deactivated",
         "retracted", "declined",
     },
-    "info": {"queued", "running", "preflight", "data_open", "checking", "conforming", "quarantined", "confirmed", "measured"},
+    "info": {
+        "queued", "running", "preflight", "data_open", "checking", "conforming", "quarantined", "confirmed",
+        "measured",
+    },
 }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from django import forms
@@ -72,7 +73,7 @@ def listing(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _priced(found: queries.Estimate | None) -> dict[str, Any]:
     """Return what the page shows of a price."""
-    errors = None if found is None else shown.expected_errors(found, None)
+    errors = None if found is None else shown.expected_errors(found, "")
     return {"estimate": found, "errors": errors}
 
 
@@ -80,7 +81,7 @@ def _example(row: Dataset) -> str:
     """Write tables that this schema can give, from its declared columns alone."""
     columns = row.current.columns.all() if row.current else []
     names = [column.name for column in columns if column.codes or column.kind == "boolean"][:_SHOWN_COLUMNS]
-    pairs = [list(pair) for pair in zip(names, names[1:], strict=False)] or [[name] for name in names]
+    pairs = [list(pair) for pair in pairwise(names)] or [[name] for name in names]
     return json.dumps({"marginals": pairs}, ensure_ascii=False)
 
 
