@@ -15,6 +15,7 @@ ON_ONE_NODE = (
     "tests/journeys/test_accessibility.py",
     "tests/journeys/test_composing.py",
     "tests/journeys/test_main_job.py",
+    "tests/journeys/test_synthetic.py",
 )
 # Each took a minute or more of a loaded machine's time, the longest first.
 LONG = (
