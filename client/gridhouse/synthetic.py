@@ -72,8 +72,8 @@ class SyntheticMock:
 
     def to_csv(self) -> bytes:
         """Return its rows as CSV."""
-        return self._session.content(f"{self._place}csv/")
+        return self._session.content(f"{self._place}rows/csv/")
 
     def to_parquet(self) -> bytes:
         """Return its rows as Parquet."""
-        return self._session.content(f"{self._place}parquet/")
+        return self._session.content(f"{self._place}rows/parquet/")

@@ -191,7 +191,7 @@ class Synthetic(GenericViewSet[Dataset]):
         return _done(actions.retract, slug, mock, request, **valid(StatedReasonIn, request))
 
     @extend_schema(responses=_FILES, summary="Download published synthetic rows, csv or parquet")
-    @action(detail=True, methods=["get"], url_path=f"{_MOCK}/(?P<kind>csv|parquet)")
+    @action(detail=True, methods=["get"], url_path=f"{_MOCK}/rows/(?P<kind>csv|parquet)")
     def rows(self, request: Request, slug: str, mock: str, kind: str) -> FileResponse:
         return synthetic_file(_found(slug, mock, request), kind)
 

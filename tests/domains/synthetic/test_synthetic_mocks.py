@@ -644,3 +644,56 @@ def test_the_audit_leaf_of_the_rows_names_their_answer_model_and_file(published)
     assert leaf["model"] == hashlib.sha256(payload).hexdigest() == published.model_sha256
     assert leaf["file"] == published.file_sha256
     assert published.answer_sha256 == leaf["answer"]
+
+
+def test_what_a_reconciliation_forfeits_is_owned_up_to(confirmed, dataset):
+    ledger.forfeit()  # a restored backup: what was reserved counts as spent
+    make.run_jobs()
+    assert reload(confirmed).job.status_code == "reservation_gone"
+    upkeep.sweep(timezone.now())
+    assert (reload(confirmed).status, reload(confirmed).status_code) == ("failed", "no_answer")
+    assert held(dataset) == [("population", 0, confirmed.rho), ("dataset", 0, confirmed.rho)]
+    assert world.faults() == []
+
+
+def test_a_sweep_that_comes_too_late_changes_nothing(confirmed, dataset, planted):
+    make.run_jobs()
+    mock = reload(confirmed)
+    assert not upkeep.expire(mock)  # the job was taken
+    assert not upkeep.give_back(mock)  # the charge is spent
+    assert not upkeep.give_up(mock)  # the making has not ended
+    with pytest.raises(IllegalMove):
+        upkeep.rescue(confirmed)  # as it was before: somebody went on with it
+    assert reload(confirmed).status == "measured"
+
+
+def test_one_mock_that_cannot_be_tidied_does_not_stop_the_others(confirmed, propose, cast, monkeypatch):
+    Job.objects.filter(pk=confirmed.job_id).update(status=JobStatus.LOST)
+    tried = []
+
+    def failing(key):
+        tried.append(key)
+        raise (ValueError if len(tried) == 1 else IllegalMove)("planted")
+
+    monkeypatch.setattr(upkeep.books, "charge", failing)
+    upkeep.sweep(timezone.now())
+    upkeep.sweep(timezone.now())
+    assert len(tried) == 2
+    assert reload(confirmed).status == "confirmed"
+    monkeypatch.undo()
+    upkeep.sweep(timezone.now())
+    assert reload(confirmed).status == "lapsed"
+
+
+def test_an_answer_that_is_not_there_rescues_nothing(confirmed):
+    assert not upkeep.rescue(confirmed)
+    claim = jobs.claim(confirmed.job_id)
+    making.run(claim)  # a making that was delivered before the measurement
+    assert reload(confirmed).job.status_code == "not_measured"
+
+
+def test_files_that_stand_for_other_rows_are_kept(published, dataset, cast):
+    actions.retract(published, reason="Doubled.", by=cast["alice"])
+    assert upkeep.clear(reload(published))
+    assert not upkeep.clear(reload(published))
+    assert str(reload(published)).startswith("synthetic mock of")
