@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import random
+import ssl
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +52,12 @@ class Session:
             "User-Agent": "gridhouse-client/1",
         }
         self._http = httpx.Client(
-            base_url=self.url, headers=headers, timeout=timeout, transport=transport, follow_redirects=False
+            base_url=self.url,
+            headers=headers,
+            timeout=timeout,
+            transport=transport,
+            follow_redirects=False,
+            verify=_trusted(),
         )
 
     def __repr__(self) -> str:
@@ -124,6 +131,12 @@ class Session:
             if response.status_code not in _PASSING and not is_under_way:
                 break
         raise problem
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Return whom connections trust; reading all those certificates takes a moment, so once a process."""
+    return httpx.create_ssl_context()
 
 
 def _given(params: Mapping[str, Any]) -> Json:

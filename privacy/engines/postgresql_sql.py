@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from privacy.engines.reach import COLUMN_LARGEST, COLUMN_SMALLEST
-from privacy.engines.translate import Dialect, Place
+from privacy.engines.translate import Dialect, Place, cast
 from privacy.quoting import name_sql
 from privacy.schema import Column, Kind
 from privacy.unit import ROW_ID
@@ -90,7 +90,7 @@ class PostgreSqlDialect(Dialect):
         if to in (exp.DType.UBIGINT, exp.DType.UINT128):
             return exp.Literal.string(node.this.this)
         if to is exp.DType.INT128:
-            return exp.cast(node.this, "DECIMAL(38, 0)", dialect="postgres")
+            return cast(node.this, "DECIMAL(38, 0)", self.name)
         return node
 
     def _trycast(self, node: Any, exp: Any) -> Any:
@@ -98,18 +98,16 @@ class PostgreSqlDialect(Dialect):
         value, to = node.this, node.to
         if to.is_type("double") and _is_text(value, exp):
             written = exp.RegexpLike(this=value.copy(), expression=exp.Literal.string(_NUMBER))
-            return exp.Paren(
-                this=exp.Case().when(written, exp.cast(value, "DOUBLE PRECISION", dialect="postgres"))
-            )
+            return exp.Paren(this=exp.Case().when(written, cast(value, "DOUBLE PRECISION", self.name)))
         if to.is_type("bigint"):
             ends = [f"CAST({sign}{_LIMIT!r} AS DOUBLE PRECISION)" for sign in ("-", "")]
             low, high = (exp.maybe_parse(end, dialect="postgres") for end in ends)
             above = exp.Greatest(
-                this=exp.cast(value, "DOUBLE PRECISION"), expressions=[low], ignore_nulls=True
+                this=cast(value, "DOUBLE PRECISION", self.name), expressions=[low], ignore_nulls=True
             )
             inside = exp.Least(this=above, expressions=[high], ignore_nulls=True)
             kept = exp.Not(this=exp.Is(this=value.copy(), expression=exp.Null()))
-            return exp.Paren(this=exp.Case().when(kept, exp.cast(inside, "BIGINT")))
+            return exp.Paren(this=exp.Case().when(kept, cast(inside, "BIGINT", self.name)))
         return exp.cast(value, to)
 
     def _anonymous(self, node: Any, exp: Any) -> Any:
@@ -126,7 +124,7 @@ class PostgreSqlDialect(Dialect):
         if name == "list_contains":
             return self._contains(args[0], args[1], exp)
         if name == "hash":
-            parts = [exp.cast(arg, "TEXT", dialect="postgres") for arg in args]
+            parts = [cast(arg, "TEXT", self.name) for arg in args]
             separated: Any = parts[0]
             for part in parts[1:]:
                 separated = exp.DPipe(
@@ -156,9 +154,9 @@ class PostgreSqlDialect(Dialect):
     def _div(self, node: Any, exp: Any) -> Any:
         """Divide doubles; nothing divided by zero is missing."""
         below = exp.Nullif(
-            this=exp.cast(node.expression, "DOUBLE PRECISION"), expression=exp.Literal.number(0)
+            this=cast(node.expression, "DOUBLE PRECISION", self.name), expression=exp.Literal.number(0)
         )
-        return exp.Div(this=exp.cast(node.this, "DOUBLE PRECISION"), expression=below)
+        return exp.Div(this=cast(node.this, "DOUBLE PRECISION", self.name), expression=below)
 
     def _sqrt(self, node: Any, exp: Any) -> Any:
         return _above(node, exp.GTE, exp)
@@ -174,7 +172,7 @@ class PostgreSqlDialect(Dialect):
         return exp.Extract(this=exp.Var(this="DOW"), expression=node.this)
 
     def _timestamptrunc(self, node: Any, exp: Any) -> Any:
-        plain = exp.cast(node.this, "TIMESTAMP", dialect="postgres")
+        plain = cast(node.this, "TIMESTAMP", self.name)
         return exp.Anonymous(
             this="DATE_TRUNC", expressions=[exp.Literal.string(node.unit.name.lower()), plain]
         )
@@ -200,11 +198,11 @@ def _kind(listed: Any) -> str:
 
 
 def _list(listed: Any, exp: Any) -> Any:
-    return exp.cast(listed.copy(), f"{_kind(listed)}[]", dialect="postgres")
+    return cast(listed.copy(), f"{_kind(listed)}[]", "postgres")
 
 
 def _member(listed: Any, value: Any, exp: Any) -> Any:
-    return exp.cast(value, _kind(listed), dialect="postgres")
+    return cast(value, _kind(listed), "postgres")
 
 
 def _plain(value: Any, exp: Any) -> Any:

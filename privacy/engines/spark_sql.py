@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from privacy.engines.reach import COLUMN_LARGEST, COLUMN_SMALLEST
-from privacy.engines.translate import Dialect, Place
+from privacy.engines.translate import Dialect, Place, cast
 from privacy.schema import Column, Kind
 from privacy.unit import ROW_ID
 
@@ -79,7 +79,7 @@ class SparkDialect(Dialect):
         if node.to.this in (exp.DType.UBIGINT, exp.DType.UINT128):
             return exp.Literal.string(node.this.this)
         if node.to.this is exp.DType.INT128:
-            return exp.cast(node.this, "DECIMAL(38, 0)", dialect="spark")
+            return cast(node.this, "DECIMAL(38, 0)", self.name)
         return node
 
     def _anonymous(self, node: Any, exp: Any) -> Any:
@@ -95,7 +95,7 @@ class SparkDialect(Dialect):
             return exp.Nullif(this=found, expression=exp.Literal.number(0))
         if name == "list_contains":
             return exp.Anonymous(this="ARRAY_CONTAINS", expressions=_listed(args[0], args[1], exp))
-        texts = [exp.cast(arg, "STRING", dialect="spark") for arg in args]
+        texts = [cast(arg, "STRING", self.name) for arg in args]
         return exp.Anonymous(this="XXHASH64", expressions=texts)  # `hash`, the last one on the list
 
     def _arraycontains(self, node: Any, exp: Any) -> Any:
@@ -103,11 +103,11 @@ class SparkDialect(Dialect):
 
     def _sum(self, node: Any, exp: Any) -> Any:
         """Add decimals: a sum of whole numbers raises an error where it overflows."""
-        return exp.Sum(this=exp.cast(node.this, "DECIMAL(20, 0)", dialect="spark"))
+        return exp.Sum(this=cast(node.this, "DECIMAL(20, 0)", self.name))
 
     def _div(self, node: Any, exp: Any) -> Any:
-        below = exp.Nullif(this=exp.cast(node.expression, "DOUBLE"), expression=exp.Literal.number(0))
-        return exp.Div(this=exp.cast(node.this, "DOUBLE"), expression=below)
+        below = exp.Nullif(this=cast(node.expression, "DOUBLE", self.name), expression=exp.Literal.number(0))
+        return exp.Div(this=cast(node.this, "DOUBLE", self.name), expression=below)
 
     def _sqrt(self, node: Any, exp: Any) -> Any:
         allowed = exp.GTE(this=node.this.copy(), expression=exp.Literal.number(0))
@@ -140,6 +140,6 @@ def _listed(listed: Any, value: Any, exp: Any) -> list[Any]:
     elif isinstance(first, exp.Cast) and first.to.is_type("date"):
         kind = "DATE"
     return [
-        exp.cast(listed.copy(), f"ARRAY<{kind}>", dialect="spark"),
-        exp.cast(value, kind, dialect="spark"),
+        cast(listed.copy(), f"ARRAY<{kind}>", "spark"),
+        cast(value, kind, "spark"),
     ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from privacy.engines.address import Relation
@@ -85,6 +86,20 @@ def _require_known(tree: Any, exp: Any) -> None:
                 "The engine that holds these data cannot compute this yet.",
                 "Ask for counts, sums and means.",
             )
+
+
+@cache
+def _type(kind: str, dialect: str) -> Any:
+    from sqlglot import exp
+
+    return exp.DataType.build(kind, dialect=dialect)
+
+
+def cast(value: Any, kind: str, dialect: str) -> Any:
+    """Return a conversion to a type by its name; reading that name anew would take half of a translation."""
+    from sqlglot import exp
+
+    return exp.cast(value, _type(kind, dialect))
 
 
 def _columns(places: Any) -> dict[str, Reach]:

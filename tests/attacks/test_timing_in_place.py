@@ -53,7 +53,7 @@ def base() -> Iterator[Database]:
 @pytest.fixture
 def grants(base: Database, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Sam's grants on both twins, published in place, whose planned time is short."""
-    monkeypatch.setattr(specification, "IN_PLACE_SECONDS", 0.5)
+    monkeypatch.setitem(specification.IN_PLACE_SECONDS, "postgresql", 0.5)
     monkeypatch.setattr(specification, "IN_PLACE_FACTOR", 1)
     connect(base.address(), password=base.password)
     caps = {"dataset_epsilon": Decimal(900), "population_epsilon": Decimal(900)}
