@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -46,34 +49,60 @@ AWAY_SECONDS = 15.0  # before a database that was away is tried again
 GRACE = timedelta(seconds=10)  # between the deadline and the end of the lease: time to persist and conclude
 
 
+@dataclass(frozen=True)
+class ChargedRun:
+    """What differs between the kinds of job that open data; the order of the steps is the same for all (`answer`)."""
+
+    preflight: Callable[[], str]  # every right, asked again: a reason to stand down, or an empty string
+    stopped: Callable[[], str]  # the same of what may have ended while the child prepared
+    stand_down: Callable[[str], None]  # nothing was read: give the reservation back
+    files: Callable[[], Mapping[str, Path]]  # what the child may open
+    conclude: Callable[[str], None]  # the answer of this SHA-256 is stored: witness it, and finish the job
+    fail: Callable[[JobStatus], None]  # data was opened and there is no answer: finish the job
+    place: dict[str, Any] | None = None  # where the rows are, if in no file
+
+
 def run_query(claim: Claim) -> None:
     """Run one approved request. May be delivered twice: the claim's fence and the charge decide who runs."""
     analysis = _analysis(claim)
+    version = analysis.current.version
+    run = ChargedRun(
+        preflight=lambda: preflight(analysis, claim),
+        stopped=lambda: rights_ended(analysis),
+        stand_down=lambda code: stand_down(analysis, claim, code),
+        files=lambda: {} if version.is_in_place else storage.paths_of(version),
+        conclude=lambda sha256: conclude(analysis, claim, sha256),
+        fail=lambda status: fail(analysis, claim, status),
+        place=_place(analysis, claim),
+    )
+    answer(claim, run)
+
+
+def answer(claim: Claim, run: ChargedRun) -> None:
+    """Take a charged job from preflight to its end: committed before the first private byte, told at the deadline."""
     seconds = float(claim.job.planned_seconds)
     try:
         # It prepares while every right is asked anew.
-        with engine_child(claim, seconds + PREPARE_SECONDS, _place(analysis, claim)) as child:
-            refusal = preflight(analysis, claim)
-            if refusal:
-                stand_down(analysis, claim, refusal)
+        with _child(claim, seconds + PREPARE_SECONDS, run.place) as child:
+            if refusal := run.preflight():
+                run.stand_down(refusal)
                 return
             child.prepared(PREPARE_SECONDS)
             jobs.to_running(claim)
-            refusal = rights_ended(analysis)  # asked once more, for preparing took its time
-            if refusal:
-                stand_down(analysis, claim, refusal)
+            if refusal := run.stopped():  # asked once more, for preparing took its time
+                run.stand_down(refusal)
                 return
             fence = open_data(claim)
             if fence is None:
                 return
-            _answer(analysis, claim, child, fence, seconds)
-    except ChildFailed as failure:  # before data was opened; afterwards `_answer` handles its own
+            _compute(claim, run, child, fence)
+    except ChildFailed as failure:  # before data was opened; afterwards `_compute` handles its own
         if failure.is_passing:
             jobs.requeue(claim)
         elif failure.code in PASSING:  # the database is away; it may be back
             jobs.requeue(claim, delay=AWAY_SECONDS)
         else:
-            stand_down(analysis, claim, failure.code)
+            run.stand_down(failure.code)
 
 
 def rights_ended(analysis: AnalysisRequest) -> str:
@@ -85,7 +114,7 @@ def rights_ended(analysis: AnalysisRequest) -> str:
 _ENGINE_KEYS = ("plan", "table", "loss", "tick", "declared_rows")
 
 
-def engine_child(claim: Claim, seconds: float, place: dict[str, Any] | None = None) -> Child:
+def _child(claim: Claim, seconds: float, place: dict[str, Any] | None = None) -> Child:
     """Return the child process that will compute this job, given up as soon as the claim is lost.
 
     `place` goes to the child over its own socket and nowhere else, for it holds a password.
@@ -200,27 +229,25 @@ def _tick(claim: Claim) -> float:
     return float(claim.job.spec["tick"])
 
 
-def _answer(analysis: AnalysisRequest, claim: Claim, child: Child, fence: int, seconds: float) -> None:
+def _compute(claim: Claim, run: ChargedRun, child: Child, fence: int) -> None:
     """Compute the one answer and, at the deadline, persist and conclude it; a failure burns the charge.
 
     Both write to the log, whose size anyone may read, so neither is done before the deadline.
     """
-    version = analysis.current.version
-    files = {} if version.is_in_place else storage.paths_of(version)
-    paths = {name: str(path) for name, path in files.items()}
+    paths = {name: str(path) for name, path in run.files().items()}
     try:
-        payload = child.go({"paths": paths, "salt": fresh_salt()}, timeout=seconds)
+        payload = child.go({"paths": paths, "salt": fresh_salt()}, timeout=float(claim.job.planned_seconds))
     except ChildFailed as failure:
-        sleep_until(claim.job.deadline)
+        _sleep_until(claim.job.deadline)
         log.warning("a run failed after data was opened", extra={"job": claim.job.pk})
         ledger.burn(claim.job.charge_key, fence=fence)
-        fail(analysis, claim, JobStatus.TIMED_OUT if failure.code == "timed_out" else JobStatus.FAILED)
+        run.fail(JobStatus.TIMED_OUT if failure.code == "timed_out" else JobStatus.FAILED)
         return
-    sleep_until(claim.job.deadline)
-    conclude(analysis, claim, ledger.persist(claim.job.charge_key, fence=fence, payload=payload))
+    _sleep_until(claim.job.deadline)
+    run.conclude(ledger.persist(claim.job.charge_key, fence=fence, payload=payload))
 
 
-def sleep_until(moment: datetime) -> None:
+def _sleep_until(moment: datetime) -> None:
     """Wait until a job's deadline, before which nothing that anybody can see may happen."""
     while (left := (moment - timezone.now()).total_seconds()) > 0:
         time.sleep(min(left, 1.0))
@@ -249,7 +276,7 @@ def run_mock(claim: Claim) -> None:
     analysis = AnalysisRequest.objects.select_related("revision__version").get(pk=job.subject)
     paths = {name: str(path) for name, path in storage.mock_paths_of(analysis.current.version).items()}
     try:
-        with engine_child(claim, float(job.planned_seconds) + PREPARE_SECONDS) as child:
+        with _child(claim, float(job.planned_seconds) + PREPARE_SECONDS) as child:
             child.prepared(PREPARE_SECONDS)
             jobs.to_running(claim)
             payload = child.go({"paths": paths, "salt": fresh_salt()}, timeout=float(job.planned_seconds))

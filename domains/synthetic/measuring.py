@@ -5,7 +5,6 @@ A failure before that gives the reservation back; after it the loss is spent, wh
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime
 
 from django.conf import settings
@@ -22,7 +21,6 @@ from domains.catalog.models import DatasetVersion
 from domains.errors import IllegalMove
 from domains.jobs import actions as jobs
 from domains.jobs.actions import Claim
-from domains.jobs.children import Child, ChildFailed
 from domains.jobs.lifecycle import JobStatus
 from domains.jobs.models import JobKind
 from domains.ledger import protocol as ledger
@@ -30,43 +28,26 @@ from domains.ledger import queries as books
 from domains.notices.outbox import tell
 from domains.people.models import User
 from domains.requests import execution
-from domains.requests.execution import PREPARE_SECONDS
 from domains.requests.fitting import FIT_SECONDS, QUEUE
 from domains.synthetic.actions import address, lock
 from domains.synthetic.lifecycle import MockStatus
 from domains.synthetic.models import SyntheticMock
 from domains.synthetic.specification import respecify
 from privacy.errors import PrivacyError
-from privacy.noise import fresh_salt
-
-log = logging.getLogger(__name__)
 
 
 def run(claim: Claim) -> None:
     """Measure one confirmed proposal. May be delivered twice: the claim's fence and the charge decide who runs."""
     mock = of_job(claim)
-    seconds = float(claim.job.planned_seconds)
-    try:
-        with execution.engine_child(claim, seconds + PREPARE_SECONDS) as child:
-            refusal = preflight(mock, claim)
-            if refusal:
-                stand_down(mock, claim, refusal)
-                return
-            child.prepared(PREPARE_SECONDS)
-            jobs.to_running(claim)
-            refusal = stopped(mock)  # asked once more, for preparing took its time
-            if refusal:
-                stand_down(mock, claim, refusal)
-                return
-            fence = execution.open_data(claim)
-            if fence is None:
-                return
-            _answer(mock, claim, child, fence, seconds)
-    except ChildFailed as failure:  # before data was opened; afterwards `_answer` handles its own
-        if failure.is_passing:
-            jobs.requeue(claim)
-        else:
-            stand_down(mock, claim, failure.code)
+    measuring = execution.ChargedRun(
+        preflight=lambda: preflight(mock, claim),
+        stopped=lambda: stopped(mock),
+        stand_down=lambda code: stand_down(mock, claim, code),
+        files=lambda: storage.paths_of(mock.version),
+        conclude=lambda sha256: _conclude(mock, claim, sha256),
+        fail=lambda status: _fail(mock, claim, status),
+    )
+    execution.answer(claim, measuring)
 
 
 def of_job(claim: Claim) -> SyntheticMock:
@@ -133,27 +114,17 @@ def _people(mock: SyntheticMock) -> list[User]:
     return [person for person in (mock.proposed_by, mock.decided_by) if person is not None]
 
 
-def _answer(mock: SyntheticMock, claim: Claim, child: Child, fence: int, seconds: float) -> None:
-    """Measure once and, at the deadline, persist and conclude; a failure burns the charge."""
-    paths = {name: str(path) for name, path in storage.paths_of(mock.version).items()}
-    charge = claim.job.charge_key
-    try:
-        payload = child.go({"paths": paths, "salt": fresh_salt()}, timeout=seconds)
-    except ChildFailed as failure:
-        execution.sleep_until(claim.job.deadline)
-        log.warning("a measurement failed after data was opened", extra={"job": claim.job.pk})
-        ledger.burn(charge, fence=fence)
-        status = JobStatus.TIMED_OUT if failure.code == "timed_out" else JobStatus.FAILED
-        with transaction.atomic(durable=True):
-            jobs.finish(claim, status, code="failed")
-            fail(mock, "no_answer")
-        return
-    execution.sleep_until(claim.job.deadline)
-    sha256 = ledger.persist(charge, fence=fence, payload=payload)
+def _conclude(mock: SyntheticMock, claim: Claim, sha256: str) -> None:
     checkpoints.witness()
     with transaction.atomic(durable=True):
         jobs.finish(claim, JobStatus.SUCCEEDED)
         conclude(mock, sha256=sha256, at=claim.job.deadline)
+
+
+def _fail(mock: SyntheticMock, claim: Claim, status: JobStatus) -> None:
+    with transaction.atomic(durable=True):
+        jobs.finish(claim, status, code="failed")
+        fail(mock, "no_answer")
 
 
 def conclude(mock: SyntheticMock, *, sha256: str, at: datetime) -> None:

@@ -128,7 +128,7 @@ def test_a_wait_tells_nothing_about_the_rows() -> None:
 
 @pytest.mark.usefixtures("_slow_where_rows_are_many")
 def test_answers_that_do_not_wait_for_their_deadline_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(execution, "sleep_until", lambda moment: None)
+    monkeypatch.setattr(execution, "_sleep_until", lambda moment: None)
     found = waits(1)
     with pytest.raises(AssertionError):
         check(found)

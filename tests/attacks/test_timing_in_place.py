@@ -94,7 +94,7 @@ def test_a_wait_for_a_database_tells_nothing_about_its_rows(
 def test_answers_in_place_that_do_not_wait_for_their_deadline_are_caught(
     grants: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(execution, "sleep_until", lambda moment: None)
+    monkeypatch.setattr(execution, "_sleep_until", lambda moment: None)
     found = waits(grants, 1, monkeypatch)
     with pytest.raises(AssertionError):
         check(found)

@@ -315,7 +315,7 @@ def planted(published, monkeypatch) -> Planted:
     """Put such a child in the place of those that measure."""
     child = Planted(published)
     monkeypatch.setattr(execution, "Child", child)
-    monkeypatch.setattr(execution, "sleep_until", lambda moment: None)
+    monkeypatch.setattr(execution, "_sleep_until", lambda moment: None)
     return child
 
 
