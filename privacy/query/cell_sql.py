@@ -19,7 +19,9 @@ def _raw_integer(key: Key, writer: RowSql) -> str | None:
         return None
     first, last = int(column.lower or 0), int(column.upper or 0)
     raw = f"TRY_CAST({name_sql(column.name)} AS BIGINT)"
-    inside = f"{raw} BETWEEN {first} AND {last} AND {writer.expr(key.expr)} IS NOT NULL"
+    inside = f"{raw} BETWEEN {first} AND {last}"
+    if column.missing:
+        inside += f" AND {writer.expr(key.expr)} IS NOT NULL"
     return f"CASE WHEN {inside} THEN {raw} - {first} END"
 
 

@@ -19,6 +19,7 @@ from privacy.schema import Column, Kind, Table, day_of
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "eq": "=", "lt": "<", "le": "<="}
 _PARTS = {"year": "year", "quarter": "quarter", "month": "month", "day": "day", "weekday": "dayofweek"}
 MAX_KEY = 256
+NARROW = 2**31
 
 
 def double_sql(value: Fraction | Decimal) -> str:
@@ -180,9 +181,9 @@ class RowSql:
         if need.kind == "bins":
             return f"({place} - {need.low})"
         centred = f"({place} - {need.centre})"
-        if need.kind == "square":
-            return f"coalesce({centred} * {centred} - {need.shift}, 0)"
-        return f"coalesce({centred}, 0)"
+        value = f"{centred} * {centred} - {need.shift}" if need.kind == "square" else centred
+        # Sums of narrow numbers are added up in 64 bits, of wide ones in 128.
+        return f"coalesce({value}, 0)" + ("::INTEGER" if need.peak < NARROW else "")
 
     def _place(self, need: Need, expr: Expr) -> str:
         """Return a row's value as a BIGINT on the need's grid and within its bounds, NULL where unknown."""
