@@ -14,7 +14,7 @@ from django.db import connections
 from django.test import TransactionTestCase
 
 from domains import triggers
-from tests import order
+from tests import counting, order
 
 # Small counts in `make test`; full ones in `make prove` (tests may still say their own number).
 hypothesis.settings.register_profile("small", max_examples=40, deadline=None)
@@ -35,6 +35,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if order.brings_database(item):
             item.add_marker("own_database")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logstart(nodeid: str) -> None:
+    """Count covered branches in the tests of the layers whose coverage is asked for, and in no others."""
+    counting.count.follow(nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)

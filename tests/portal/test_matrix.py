@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import coverage
 import pytest
 from django.core.cache import cache
 from django.db import transaction
@@ -83,20 +82,6 @@ EVERYTHING = {
 }
 
 Row = dict[str, str]
-
-
-@contextmanager
-def uncounted() -> Iterator[None]:
-    """Rest the count of covered branches: what so many calls touch is no proof, and counting doubles their time."""
-    counting = coverage.Coverage.current()
-    if counting is None:
-        yield
-        return
-    counting.stop()
-    try:
-        yield
-    finally:
-        counting.start()
 
 
 @contextmanager
@@ -218,8 +203,7 @@ def made_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def observed(node: World, made_once: None) -> list[Row]:
-    with uncounted():
-        return answers(node)
+    return answers(node)
 
 
 def answers(node: World) -> list[Row]:
