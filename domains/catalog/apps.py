@@ -7,4 +7,10 @@ class CatalogConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from domains.catalog import triggers  # noqa: F401 - importing it registers them
+        from domains.catalog import (
+            triggers,  # noqa: F401 - importing it registers them
+            waiting,
+        )
+        from domains.notices import tasks
+
+        tasks.register(*waiting.WORK)

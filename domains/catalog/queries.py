@@ -244,6 +244,23 @@ def mocks_waiting(user: User) -> QuerySet[DatasetVersion]:
     return rows.exclude(mock_sha256="").select_related("dataset").order_by("id")
 
 
+def drafts_of(user: User) -> QuerySet[DatasetVersion]:
+    """Return the draft versions of `user`'s own datasets, which wait to be prepared and published."""
+    if Role.OWNER not in user.node_roles:
+        return DatasetVersion.objects.none()
+    own = Dataset.objects.filter(_owned_by(user)).exclude(status=DatasetStatus.WITHDRAWN).values("pk")
+    rows = DatasetVersion.objects.filter(dataset__in=own, status=VersionStatus.DRAFT)
+    return rows.select_related("dataset").order_by("id")
+
+
+def frozen_of(user: User) -> QuerySet[Dataset]:
+    """Return `user`'s own datasets that are frozen: nobody can ask them until somebody decides."""
+    if Role.OWNER not in user.node_roles:
+        return Dataset.objects.none()
+    rows = Dataset.objects.filter(_owned_by(user), status=DatasetStatus.FROZEN)
+    return rows.select_related("area").order_by("id")
+
+
 def policies_waiting(user: User) -> QuerySet[AccessPolicy]:
     """Return the proposed policies that `user` may activate."""
     reviewed = _reviewed_by(user).values("pk")

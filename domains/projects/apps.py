@@ -7,4 +7,10 @@ class ProjectsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from domains.projects import triggers  # noqa: F401 - registers what the database promises
+        from domains.notices import tasks
+        from domains.projects import (
+            triggers,  # noqa: F401 - registers what the database promises
+            waiting,
+        )
+
+        tasks.register(*waiting.WORK)

@@ -17,3 +17,7 @@ class RequestsConfig(AppConfig):
         handlers.register(JobKind.FIT, fitting.run_fit)
         sweeps.register(upkeep.sweep)
         bar(has_decided)
+        from domains.notices import tasks
+        from domains.requests import waiting
+
+        tasks.register(*waiting.WORK)

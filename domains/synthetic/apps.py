@@ -13,3 +13,7 @@ class SyntheticConfig(AppConfig):
         handlers.register(JobKind.MEASUREMENT, measuring.run)
         handlers.register(JobKind.SYNTHESIS, making.run)
         sweeps.register(upkeep.sweep)
+        from domains.notices import tasks
+        from domains.synthetic import waiting
+
+        tasks.register(*waiting.WORK)

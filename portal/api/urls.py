@@ -11,6 +11,7 @@ from portal.api import (
     datasets,
     docs,
     grants,
+    inbox,
     models,
     people,
     policies,
@@ -51,6 +52,7 @@ for module in _RESOURCES:
 urlpatterns = [
     *router.urls,
     *people.urlpatterns,
+    *inbox.urlpatterns,
     *budgets.urlpatterns,
     *audit.urlpatterns,
     path("schema/", docs.Schema.as_view(), name="api_schema"),

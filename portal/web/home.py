@@ -9,10 +9,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from domains.catalog import queries as catalog
+from domains.notices import tasks
 from domains.people.permissions import Permission, Role, allows
 from domains.projects import queries as projects
 from domains.requests import queries as requests
-from portal.web import turns
 
 MOST = 8
 
@@ -23,7 +23,7 @@ def home(request: HttpRequest) -> HttpResponse:
     user, now = request.user, timezone.now()
     recent = requests.visible_to(user)[:MOST]
     values = {
-        "turns": turns.turns(user),
+        "turns": tasks.tasks(user),
         "recent": [(row, requests.progress(row, now)) for row in recent],
         "projects": projects.projects(user)[:MOST],
         "grants": projects.grants_of(user)[:MOST],

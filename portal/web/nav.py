@@ -10,9 +10,9 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from domains.notices import queries as notices
+from domains.notices import tasks
 from domains.people.models import User
 from domains.people.permissions import Permission, Role, allows
-from portal.web import turns
 
 # label, name of the address, and who sees it: anyone holding one of these permissions or node roles.
 _MENU: tuple[tuple[str, str, frozenset[Permission | Role]], ...] = (
@@ -68,8 +68,8 @@ class Nav:
 
     @cached_property
     def turns(self) -> int:
-        """How many things wait for this person; a constant number of queries."""
-        return turns.count(self.user)
+        """How many things wait for this person; one query."""
+        return tasks.count(self.user)
 
 
 def _may(user: User, keys: frozenset[Permission | Role]) -> bool:

@@ -23,11 +23,11 @@ from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 
 from domains.catalog.models import Dataset
+from domains.notices import tasks
 from domains.notices.models import Notice
 from domains.people.models import ApiToken
 from domains.synthetic import actions as synthetic
 from domains.synthetic.models import SyntheticMock
-from portal.web import turns
 from tests import make
 from tests.portal.routes import Route, routes
 from tests.world import World, built, node
@@ -190,7 +190,7 @@ def made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     Every page's menu counts what waits for its reader, the same in all calls as each is rolled back; and the API's
     document is one for everybody.
     """
-    monkeypatch.setattr(turns, "count", functools.cache(turns.count))
+    monkeypatch.setattr(tasks, "count", functools.cache(tasks.count))
     generate, documents = SchemaGenerator.get_schema, {}
 
     def document(self: Any, request: Any = None, public: bool = False) -> Any:
