@@ -1,6 +1,7 @@
 """The addresses of REST API v1, and the one place where every POST takes on its idempotency key."""
 
-from django.urls import path
+from django.urls import path, register_converter
+from django.urls.converters import PathConverter
 from rest_framework.routers import SimpleRouter
 
 from portal.api import (
@@ -44,6 +45,15 @@ _RESOURCES = (
     people,
 )
 
+
+class Anything(PathConverter):
+    """Whatever is left of an address, line breaks included."""
+
+    regex = "(?s:.+)"
+
+
+register_converter(Anything, "anything")
+
 router = SimpleRouter()
 for module in _RESOURCES:
     for prefix, viewset, basename in module.router.registry:
@@ -57,5 +67,5 @@ urlpatterns = [
     *audit.urlpatterns,
     path("schema/", docs.Schema.as_view(), name="api_schema"),
     path("docs/", docs.Docs.as_view(url_name="api_schema"), name="api_docs"),
-    path("<path:rest>", docs.Missing.as_view()),
+    path("<anything:rest>", docs.Missing.as_view()),
 ]

@@ -255,14 +255,14 @@ def _fails(row: Row, name: str) -> bool:
 
 
 def _nobody(row: Row) -> bool:
-    is_open = row["route"] in OPEN | OPEN_API or row["route"] == "api/v1/<path:rest>"
+    is_open = row["route"] in OPEN | OPEN_API or row["route"] == "api/v1/<anything:rest>"
     return not _fails(row, "nobody") and (is_open or row["nobody"] in {"302", "401", "403", "404", "405"})
 
 
 def _charlie(row: Row) -> bool:
     """A stranger gets 404 for each object that is not everybody's."""
     route = row["route"].removeprefix("api/v1/")
-    is_object = "<" in route and not route.startswith(SHARED) and route != "<path:rest>"
+    is_object = "<" in route and not route.startswith(SHARED) and route != "<anything:rest>"
     return not _fails(row, "charlie") and (not is_object or row["charlie"] in {"404", "403", "405"})
 
 
