@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "domains.audit.apps.AuditConfig",
     "domains.notices.apps.NoticesConfig",
     "domains.people.apps.PeopleConfig",
+    "domains.delivery.apps.DeliveryConfig",
     "domains.catalog.apps.CatalogConfig",
     "domains.projects.apps.ProjectsConfig",
     "domains.ledger.apps.LedgerConfig",
@@ -199,6 +200,9 @@ EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
 EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", default=True)
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "gridhouse@localhost")
+# Webhooks go to public addresses over https. Networks named here (as 10.1.0.0/16) are allowed although private.
+WEBHOOK_NETWORKS = env.names("WEBHOOK_NETWORKS")
+WEBHOOK_HTTP = env.flag("WEBHOOK_HTTP")  # also plain http: for tests and closed networks
 
 # --- Guards ---------------------------------------------------------------------------------------------------
 SECURE_SSL_REDIRECT = IS_HTTPS and env.flag("SSL_REDIRECT", default=True)
@@ -263,6 +267,11 @@ SPECTACULAR_SETTINGS = {
         "GrantStatus": "domains.projects.lifecycle.GrantStatus.values",
         "RequestStatus": "domains.requests.lifecycle.Status.values",
         "SyntheticStatus": "domains.synthetic.lifecycle.MockStatus.values",
+        "WebhookStatus": "domains.delivery.lifecycle.WebhookStatus.values",
+        "DeliveryStatus": "domains.delivery.lifecycle.DeliveryStatus.values",
+        "SettingsChannel": "portal.api.inbox.CHANNELS",
+        "DeliveryChannel": "portal.api.webhooks.CHANNELS",
+        "NoticeKind": "portal.api.inbox.KIND_KEYS",
         "UploadStatus": "domains.intake.lifecycle.UploadStatus.values",
         "CheckStatus": "domains.intake.lifecycle.CheckStatus.values",
         "ColumnKind": "portal.api.catalog_shapes.KINDS",

@@ -21,6 +21,7 @@ from portal.web import (
     requests,
     results,
     synthetic,
+    webhooks,
 )
 
 MODULES = (
@@ -37,6 +38,7 @@ MODULES = (
     connections,
     audit,
     notices,
+    webhooks,
     people,
     account,
     accounts,

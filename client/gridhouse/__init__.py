@@ -27,6 +27,7 @@ from gridhouse.errors import (
     RateLimited,
     WaitTimedOut,
 )
+from gridhouse.inbox import Inbox
 from gridhouse.projects import Grant, Project
 from gridhouse.queries import Query
 from gridhouse.queue import HeldAnswer, QueueItem
@@ -61,6 +62,7 @@ __all__ = [
     "GridhouseError",
     "HeldAnswer",
     "IllegalMove",
+    "Inbox",
     "InsecureAddress",
     "InvalidInput",
     "MissingExtra",

@@ -11,6 +11,7 @@ import httpx
 
 from gridhouse.connections import Connection
 from gridhouse.datasets import Dataset, OwnedDataset
+from gridhouse.inbox import Inbox
 from gridhouse.projects import Grant, Project
 from gridhouse.queries import Query
 from gridhouse.queue import HeldAnswer, QueueItem
@@ -51,6 +52,10 @@ class Client:
         """Return who you are here, your roles, and what the token may be used for."""
         found: Json = self._session.get("me/")
         return found
+
+    def inbox(self) -> Inbox:
+        """Return your inbox: what waits for you, and what you were told."""
+        return Inbox(self._session)
 
     # --- Asking ---------------------------------------------------------------------------------------------
 

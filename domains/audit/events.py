@@ -25,6 +25,14 @@ class Event(models.TextChoices):
     RECOVERY_CODES_MADE = "recovery_codes.made", "Recovery codes made"
     TOKEN_CREATED = "token.created", "Token created"
     TOKEN_REVOKED = "token.revoked", "Token revoked"
+    # webhooks
+    WEBHOOK_ADDED = "webhook.added", "Webhook added"
+    WEBHOOK_ROTATED = "webhook.rotated", "Webhook's secret rotated"
+    WEBHOOK_PAUSED = "webhook.paused", "Webhook paused"
+    WEBHOOK_RESUMED = "webhook.resumed", "Webhook resumed"
+    WEBHOOK_REMOVED = "webhook.removed", "Webhook removed"
+    WEBHOOK_TESTED = "webhook.tested", "Test sent to a webhook"
+    DELIVERY_REPEATED = "delivery.repeated", "Delivery sent again"
     # catalogue
     AREA_CREATED = "area.created", "Research area created"
     SEAT_GRANTED = "seat.granted", "Seat in a research area given"

@@ -1,4 +1,4 @@
-"""This node's own keys, each in a file that only its user may read: the log's and the domain's."""
+"""This node's own keys, each in a file that only its user may read: the log's, the domain's, one to derive others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-LOG_KEY, DOMAIN_KEY = "log.pem", "domain.key"
+LOG_KEY, DOMAIN_KEY, DERIVING_KEY = "log.pem", "domain.key", "deriving.key"
 
 
 def log_key() -> Ed25519PrivateKey:
@@ -42,6 +42,15 @@ def fingerprint(private: bytes) -> str:
     """
     key = bytes.fromhex(_read(DOMAIN_KEY, lambda: secrets.token_hex(32).encode()).decode())
     return hmac.new(key, private, hashlib.sha256).hexdigest()
+
+
+def derived(purpose: str, salt: str) -> bytes:
+    """Return 32 secret bytes that follow from this node's deriving key, a purpose and a salt, made on first use.
+
+    What is derived need not be stored, and the database without the key file tells nothing of it.
+    """
+    key = bytes.fromhex(_read(DERIVING_KEY, lambda: secrets.token_hex(32).encode()).decode())
+    return hmac.new(key, f"{purpose}\0{salt}".encode(), hashlib.sha256).digest()
 
 
 def _read(name: str, make: Callable[[], bytes]) -> bytes:

@@ -7,7 +7,7 @@ class JobsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from domains.delivery import sweep as delivery
         from domains.jobs import sweeps, triggers  # noqa: F401 - importing the latter registers them
-        from domains.notices import sweep as mail
 
-        sweeps.register(mail.start)
+        sweeps.register(delivery.start)

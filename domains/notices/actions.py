@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils import timezone
 
-from domains.notices.queries import unread
+from domains.notices.queries import inbox, unread
 
 
 def mark_read(notices: Iterable[str] | None = None, *, by: AbstractBaseUser) -> int:
@@ -17,3 +17,9 @@ def mark_read(notices: Iterable[str] | None = None, *, by: AbstractBaseUser) -> 
     """
     rows = unread(by) if notices is None else unread(by).filter(pk__in=list(notices))
     return rows.update(read_at=timezone.now())
+
+
+def mark_unread(notices: Iterable[str], *, by: AbstractBaseUser) -> int:
+    """Mark one's own notices with these keys as not read, to come back to them; return how many changed."""
+    rows = inbox(by).filter(pk__in=list(notices), read_at__isnull=False)
+    return rows.update(read_at=None)

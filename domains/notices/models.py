@@ -3,9 +3,8 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 
-from domains.base import Model
+from domains.base import Model, new_id
 
 
 class Notice(Model):
@@ -16,15 +15,16 @@ class Notice(Model):
     text = models.CharField(max_length=300)
     path = models.CharField(max_length=200)
     read_at = models.DateTimeField(null=True, blank=True)
-    mailed_at = models.DateTimeField(null=True, blank=True)
-    mail_tries = models.PositiveSmallIntegerField(default=0)
-    mail_due_at = models.DateTimeField(default=timezone.now)  # not before; moved on by each try
+    happening = models.CharField(max_length=26, default=new_id)  # shared by all who are told of the same
+    kind = models.CharField(max_length=12, default="other")  # of `kinds`, by the event
+    routed_at = models.DateTimeField(null=True, blank=True)  # when its deliveries outward were written
 
     class Meta:
         ordering = ["-created_at"]
         indexes = [
             models.Index(fields=["recipient", "read_at"], name="notice_unread"),
-            models.Index(fields=["mail_due_at"], condition=Q(mailed_at__isnull=True), name="notice_unmailed"),
+            models.Index(fields=["recipient", "-created_at"], name="notice_newest"),
+            models.Index(fields=["id"], condition=Q(routed_at__isnull=True), name="notice_unrouted"),
         ]
 
     def __str__(self) -> str:

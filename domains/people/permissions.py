@@ -77,15 +77,17 @@ class Permission(StrEnum):
     PEOPLE_MANAGE = "people.manage"
     AUDIT_READ = "audit.read"
     AUDIT_RECONCILE = "audit.reconcile"
+    NOTICE_MANAGE = "notice.manage"
+    NODE_OPERATE = "node.operate"
     TOKEN_MANAGE = "token.manage"  # noqa: S105 - a permission's name, no secret
 
 
 _P = Permission
 
 TABLE: dict[Role, frozenset[Permission]] = {
-    Role.SCIENTIST: frozenset({_P.CATALOGUE_READ, _P.PROJECT_CREATE, _P.TOKEN_MANAGE}),
-    Role.OWNER: frozenset({_P.CATALOGUE_READ, _P.TOKEN_MANAGE}),
-    Role.REVIEWER: frozenset({_P.CATALOGUE_READ, _P.TOKEN_MANAGE}),
+    Role.SCIENTIST: frozenset({_P.CATALOGUE_READ, _P.PROJECT_CREATE, _P.NOTICE_MANAGE, _P.TOKEN_MANAGE}),
+    Role.OWNER: frozenset({_P.CATALOGUE_READ, _P.NOTICE_MANAGE, _P.TOKEN_MANAGE}),
+    Role.REVIEWER: frozenset({_P.CATALOGUE_READ, _P.NOTICE_MANAGE, _P.TOKEN_MANAGE}),
     Role.ADMINISTRATOR: frozenset(
         {
             _P.CATALOGUE_READ,
@@ -97,6 +99,8 @@ TABLE: dict[Role, frozenset[Permission]] = {
             _P.PEOPLE_READ,
             _P.PEOPLE_MANAGE,
             _P.AUDIT_RECONCILE,
+            _P.NODE_OPERATE,
+            _P.NOTICE_MANAGE,
             _P.TOKEN_MANAGE,
         }
     ),
@@ -108,6 +112,7 @@ TABLE: dict[Role, frozenset[Permission]] = {
             _P.REQUEST_READ,
             _P.PEOPLE_READ,
             _P.AUDIT_READ,
+            _P.NOTICE_MANAGE,
             _P.TOKEN_MANAGE,
         }
     ),

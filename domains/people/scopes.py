@@ -83,6 +83,13 @@ GROUPS: tuple[ScopeGroup, ...] = (
         frozenset({_P.PEOPLE_MANAGE, _P.AREA_MANAGE, _P.AUDIT_RECONCILE}),
         True,
     ),
+    ScopeGroup("notices", "Change notice settings and webhooks", frozenset({_P.NOTICE_MANAGE}), True),
+    ScopeGroup(
+        "operate",
+        "Watch the node, manage its webhooks, send deliveries again",
+        frozenset({_P.NODE_OPERATE}),
+        True,
+    ),
     ScopeGroup("tokens", "Create and revoke tokens of the same account", frozenset({_P.TOKEN_MANAGE}), True),
 )
 

@@ -1,4 +1,4 @@
-"""Who one is, one's tokens and notices, and the people of the node.
+"""Who one is, one's tokens, and the people of the node.
 
 Tokens and invitations are made on pages only: their secrets would otherwise pass through logs and kept answers.
 """
@@ -17,9 +17,6 @@ from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 from rest_framework.viewsets import GenericViewSet
 
-from domains.notices import actions as notice_actions
-from domains.notices import queries as notices
-from domains.notices.models import Notice
 from domains.people import actions, queries
 from domains.people.models import ApiToken, User
 from domains.people.permissions import NODE_ROLES, Permission
@@ -60,31 +57,6 @@ class TokenOut(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField()
     last_used_at = serializers.DateTimeField(allow_null=True)
-
-
-class NoticeOut(serializers.Serializer[Any]):
-    """Something the caller should know; `path` is the page where they can act on it."""
-
-    id = serializers.CharField(source="pk")
-    event = serializers.CharField()
-    text = serializers.CharField()
-    path = serializers.CharField()
-    created_at = serializers.DateTimeField()
-    read_at = serializers.DateTimeField(allow_null=True)
-
-
-class NoticesRead(serializers.Serializer[Any]):
-    """Which notices were read; all when none is named."""
-
-    notices = serializers.ListField(
-        child=serializers.CharField(max_length=26), max_length=200, required=False
-    )
-
-
-class ReadCount(serializers.Serializer[Any]):
-    """How many notices changed."""
-
-    read = serializers.IntegerField()
 
 
 class PersonOut(serializers.Serializer[Any]):
@@ -131,30 +103,6 @@ class Tokens(GenericViewSet[ApiToken]):
     def destroy(self, request: Request, pk: str) -> Response:
         actions.revoke_token(queries.token(pk, request.user), by=request.user)
         return Response(status=status.HTTP_204_NO_CONTENT)
-
-
-class Notices(GenericViewSet[Notice]):
-    """The caller's inbox."""
-
-    queryset = Notice.objects.none()
-    serializer_class = NoticeOut
-    filter_backends = []
-
-    @extend_schema(
-        responses=NoticeOut(many=True),
-        summary="List notices, newest first",
-        parameters=[OpenApiParameter("unread", bool, description="Only those not read yet.")],
-    )
-    def list(self, request: Request) -> Response:
-        wants_unread = request.query_params.get("unread", "").lower() in {"1", "true"}
-        rows = notices.unread(request.user) if wants_unread else notices.inbox(request.user)
-        return self.get_paginated_response(NoticeOut(self.paginate_queryset(rows), many=True).data)
-
-    @extend_schema(request=NoticesRead, responses=ReadCount, summary="Mark notices as read")
-    @action(detail=False, methods=["post"])
-    def read(self, request: Request) -> Response:
-        changed = notice_actions.mark_read(valid(NoticesRead, request).get("notices"), by=request.user)
-        return Response(ReadCount({"read": changed}).data)
 
 
 class People(GenericViewSet[User]):
@@ -216,6 +164,5 @@ class People(GenericViewSet[User]):
 
 router = SimpleRouter()
 router.register("tokens", Tokens, basename="token")
-router.register("notices", Notices, basename="notice")
 router.register("people", People, basename="person")
 urlpatterns = [path("me/", me, name="me")]

@@ -24,6 +24,7 @@ from portal.api import (
     reviews,
     synthetic,
     tables,
+    webhooks,
 )
 from portal.api.idempotency import keeping
 
@@ -43,6 +44,8 @@ _RESOURCES = (
     models,
     queue,
     people,
+    inbox,
+    webhooks,
 )
 
 

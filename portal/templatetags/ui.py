@@ -40,15 +40,16 @@ ICONS = {
     "person": '<circle cx="8" cy="5.2" r="2.7"/><path d="M2.8 14c.5-3 2.5-4.5 5.2-4.5s4.7 1.5 5.2 4.5"/>',
 }
 TONES = {
-    "good": {"approved", "granted", "published", "released", "succeeded", "conformed", "ready", "active", "pass", "ok"},
+    "good": {"approved", "granted", "published", "released", "succeeded", "conformed", "ready", "active", "pass", "ok",
+        "delivered"},
     "wait": {
         "in_review", "changes_requested", "requested", "awaiting_review", "suspended", "frozen", "held", "received",
-        "invited", "warn", "proposed",
+        "invited", "warn", "proposed", "waiting", "paused",
     },
     "bad": {
         "denied", "refused", "rejected", "revoked", "failed", "killed", "timed_out", "lost", "withdrawn_dataset",
         "kept_back", "release_revoked", "fail", "deactivated",
-        "retracted", "declined",
+        "retracted", "declined", "given_up",
     },
     "info": {
         "queued", "running", "preflight", "data_open", "checking", "conforming", "quarantined", "confirmed",

@@ -130,3 +130,37 @@ def scope_words(scope: str) -> str:
 def rho(units: int) -> str:
     """Write ρ from ledger units of 1e-12."""
     return f"{units / 10**12:.4g}"
+
+
+_CODES = {
+    "refused": "answered with an error",
+    "redirected": "answered with a redirect, which is not followed",
+    "gone": "gone for good",
+    "timed_out": "no answer in time",
+    "unreachable": "could not be reached",
+    "tls_failed": "its certificate does not prove its name",
+    "name_unknown": "no such name",
+    "address_private": "its name leads into a private network",
+    "webhook_private": "its address is in a private network",
+    "webhook_url": "its address is no longer allowed",
+    "server_away": "the mail server could not be reached",
+    "address_refused": "the mail server refused the address",
+    "account_closed": "the account is closed",
+    "read_already": "read before the digest was due",
+    "webhook_paused": "the webhook was paused",
+    "webhook_ended": "the webhook was removed",
+}
+
+
+@register.filter
+def code_words(code: str) -> str:
+    """Say what a delivery's public code means."""
+    return _CODES.get(code, code.replace("_", " "))
+
+
+@register.filter
+def kind_label(key: str) -> str:
+    """Name a kind of notice."""
+    from domains.notices.kinds import BY_KEY
+
+    return BY_KEY[key].label if key in BY_KEY else key

@@ -18,6 +18,7 @@ ASKS_OTHERWISE = {
 # What changes nothing that anybody could ask about later.
 LEAVES_NO_TRACE = {
     "domains.notices.actions.mark_read": "reading is not deciding",
+    "domains.delivery.preferences.choose": "one's own notices, and none of what must be told",
 }
 
 

@@ -23,9 +23,12 @@ from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 
 from domains.catalog.models import Dataset
+from domains.delivery import actions as delivery
+from domains.delivery import queries as deliveries
+from domains.delivery.models import Webhook
 from domains.notices import tasks
 from domains.notices.models import Notice
-from domains.people.models import ApiToken
+from domains.people.models import ApiToken, User
 from domains.synthetic import actions as synthetic
 from domains.synthetic.models import SyntheticMock
 from tests import make
@@ -58,7 +61,7 @@ OPEN_API = {
 # What Charlie, who is on no project, may reach of an object by its address: what every member of the node may.
 SHARED = ("datasets/", "areas/", "populations/", "catalogue/", "audit/", "account", "people/<str:pk>/")
 # Where even somebody who only reads changes something: their own account, their own notices, their own sign-in.
-OWN = ("account", "notices", "api/v1/tokens", "api/v1/notices", "invitations")
+OWN = ("account", "notices", "webhooks/", "api/v1/tokens", "api/v1/notice", "api/v1/webhooks/", "invitations")
 
 # One body that fits most forms, so that what decides is the right and not a missing field.
 EVERYTHING = {
@@ -135,6 +138,8 @@ def values(world: World) -> dict[str, str]:
         "account/pk": ApiToken.objects.filter(user=sam).first().pk,
         "tokens/pk": ApiToken.objects.filter(user=sam).first().pk,
         "notices/pk": Notice.objects.filter(recipient=sam).first().pk,
+        "webhooks/pk": _webhook(sam).pk,
+        "deliveries/pk": deliveries.deliveries_of(_webhook(sam)).get().pk,
         "secret": "no-such-secret",
         "rest": "nowhere",
         "format": "json",
@@ -147,6 +152,15 @@ def _proposed(dataset: Dataset) -> SyntheticMock:
     """Return a synthetic mock that Alice proposed, so that Rita may decide and others may not know of it."""
     row = Dataset.objects.get(pk=dataset.pk)
     return synthetic.propose(row, sql='{"marginals": [["sex"]]}', epsilon="0.1", by=make.person("alice"))
+
+
+def _webhook(user: User) -> Webhook:
+    """Return a webhook of somebody's, with a delivery in its log."""
+    found = Webhook.objects.filter(owner=user).first()
+    if found is None:
+        found, _ = delivery.add("https://hooks.example.org/", by=user)
+        delivery.send_test(found, by=user)
+    return found
 
 
 def sessions(world: World) -> dict[str, str]:

@@ -1,40 +1,21 @@
-"""Notices: written with the decision, mailed after it, and never in its way."""
+"""Notices: written with the decision, found again, and read by whom they are for."""
 
 from __future__ import annotations
 
-import smtplib
-import threading
-from datetime import timedelta
-from typing import Any, Never
-
 import pytest
-from django.core import mail as mailbox
-from django.core.mail.backends.locmem import EmailBackend as LocmemBackend
 from django.db import transaction
 from django.utils import timezone
 
-from domains.jobs import sweeps
-from domains.notices import actions, queries, sweep
+from domains.notices import actions, queries
+from domains.notices.kinds import KINDS, kind_of
 from domains.notices.models import Notice
 from domains.notices.outbox import LONGEST, tell
 from domains.people.models import User
-
-LOCMEM = "django.core.mail.backends.locmem.EmailBackend"
 
 
 @pytest.fixture
 def people(db: None) -> list[User]:
     return [User.objects.create_user(f"{name}@example.org", name=name) for name in ("sam", "rita")]
-
-
-@pytest.fixture
-def mail_works(settings: Any) -> None:
-    settings.EMAIL_BACKEND = LOCMEM
-
-
-def due() -> Any:
-    """A moment when everything that failed once may be tried again."""
-    return timezone.now() + timedelta(hours=5)
 
 
 def test_each_active_person_is_told_once(people: list[User]) -> None:
@@ -73,125 +54,53 @@ def test_people_read_their_own_notices_only(people: list[User]) -> None:
     assert queries.inbox(sam).count() == 2
 
 
-def test_mail_holds_the_sentence_and_a_link(people: list[User], mail_works: None, settings: Any) -> None:
-    settings.PUBLIC_URL = "https://node.example/"
-    tell(people[:1], "x", "Your request was approved.", "/requests/1/")
-    assert sweep.mail() == 1
-    assert mailbox.outbox[0].to == ["sam@example.org"]
-    assert mailbox.outbox[0].body == "Your request was approved.\n\nhttps://node.example/requests/1/\n"
+def test_all_who_are_told_share_one_happening_and_its_kind(people: list[User]) -> None:
+    tell(people, "request.submitted", "One.", "/")
+    tell(people[:1], "request.denied", "Two.", "/")
+    one, two, three = Notice.objects.order_by("id")
+    assert one.happening == two.happening != three.happening
+    assert (one.kind, three.kind) == ("tasks", "requests")
 
 
-def sends_each_once(people: list[User]) -> None:
-    tell(people, "x", "Once.", "/")
-    stale = list(Notice.objects.filter(mailed_at__isnull=True))  # what a second worker has read already
-    sweep.mail()
-    for notice in stale:
-        if sweep._claim(notice, timezone.now()):
-            sweep._send(notice, sweep.get_connection())
-    sweep.mail(due())
-    assert sorted(message.to[0] for message in mailbox.outbox) == ["rita@example.org", "sam@example.org"]
+def test_what_was_read_can_be_kept_for_later_by_its_reader_alone(people: list[User]) -> None:
+    sam, rita = people
+    tell([sam], "x", "One.", "/")
+    actions.mark_read(by=sam)
+    key = queries.inbox(sam).get().pk
+    assert actions.mark_unread([key], by=rita) == 0
+    assert actions.mark_unread([key], by=sam) == 1
+    assert queries.unread(sam).count() == 1
 
 
-def test_two_workers_send_each_mail_once(
-    people: list[User], mail_works: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sends_each_once(people)
-    mailbox.outbox.clear()
-    with monkeypatch.context() as fault:  # planted: a worker that claims nothing
-        fault.setattr(sweep, "_claim", lambda notice, now: True)
-        with pytest.raises(AssertionError):
-            sends_each_once(people)
+def test_notices_are_found_by_words_kind_and_whether_they_are_new(people: list[User]) -> None:
+    sam, _ = people
+    tell([sam], "request.approved", "“Costs of care” was approved.", "/")
+    tell([sam], "grant.allocated", "A budget for “Costs of care”.", "/")
+    tell([sam], "role.granted", "You are a reviewer.", "/")
+    actions.mark_read([queries.inbox(sam).get(kind="projects").pk], by=sam)
+    assert queries.found(sam, search="care COSTS").count() == 2
+    assert [n.event for n in queries.found(sam, kind="security")] == ["role.granted"]
+    assert queries.found(sam, search="care", is_unread=True).count() == 1
 
 
-class Down(LocmemBackend):
-    """A mail server that is out of reach."""
-
-    tries = 0
-
-    def send_messages(self, messages: Any) -> Never:
-        type(self).tries += 1
-        raise ConnectionRefusedError
-
-
-class Picky(LocmemBackend):
-    """A mail server that refuses one address."""
-
-    def send_messages(self, messages: Any) -> int:
-        if messages[0].to == ["sam@example.org"]:
-            raise smtplib.SMTPRecipientsRefused({})
-        return super().send_messages(messages)
-
-
-def test_a_failing_server_changes_nothing_and_is_tried_again_later(
-    people: list[User], settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings.EMAIL_BACKEND = LOCMEM
-    tell(people, "x", "Patience.", "/")
-    monkeypatch.setattr(sweep, "get_connection", Down)
-    assert sweep.mail() == 0
-    assert Down.tries == 1  # the second notice does not wait for a second time-out
-    assert queries.unread(people[0]).count() == 1
-    monkeypatch.setattr(sweep, "get_connection", LocmemBackend)
-    assert sweep.mail() == 1  # the one that was not tried
-    assert sweep.mail() == 0  # the other waits for its turn
-    assert sweep.mail(timezone.now() + sweep.FIRST_WAIT * 2) == 1
-    assert not Notice.objects.filter(mailed_at__isnull=True).exists()
+@pytest.mark.parametrize(
+    ("event", "kind"),
+    [
+        ("password.changed", "security"),
+        ("request.submitted", "tasks"),
+        ("limit.proposed", "tasks"),
+        ("steward.assigned", "data"),
+        ("request.approved", "requests"),
+        ("result.released", "results"),
+        ("synthetic.published", "data"),
+        ("something.new", "other"),
+        ("x", "other"),
+    ],
+)
+def test_each_event_has_one_kind(event: str, kind: str) -> None:
+    assert kind_of(event).key == kind
 
 
-def test_a_refused_address_does_not_hold_up_the_others(
-    people: list[User], mail_works: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sweep, "get_connection", Picky)
-    tell(people, "x", "Hello.", "/")
-    assert sweep.mail() == 1
-    assert [message.to for message in mailbox.outbox] == [["rita@example.org"]]
-
-
-def test_mail_is_given_up_in_the_end_and_stale_news_is_not_sent(
-    people: list[User], mail_works: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tell(people, "x", "Old.", "/")
-    Notice.objects.filter(recipient=people[0]).update(mail_tries=sweep.TRIES)
-    Notice.objects.filter(recipient=people[1]).update(created_at=timezone.now() - sweep.KEPT * 2)
-    assert sweep.mail() == 0
-    assert queries.unread(people[0]).count() == 1
-
-
-def test_without_a_mail_server_nothing_is_read_or_sent(
-    people: list[User], settings: Any, django_assert_num_queries: Any
-) -> None:
-    settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
-    tell(people, "x", "Quiet.", "/")
-    with django_assert_num_queries(0):
-        assert sweep.mail() == 0
-        assert sweep.start() is False
-
-
-def test_the_worker_sweeps_the_mail() -> None:
-    assert sweep.start in sweeps._registry
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_slow_server_runs_beside_the_caller_and_only_once(
-    settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings.EMAIL_BACKEND = LOCMEM
-    gate, ran = threading.Event(), []
-
-    def slow() -> int:
-        gate.wait(10)
-        ran.append(1)
-        return 0
-
-    monkeypatch.setattr(sweep, "mail", slow)
-    assert sweep.start(timezone.now()) is True  # returns while the mail waits
-    assert sweep.start() is False
-    gate.set()
-    for thread in threading.enumerate():
-        if thread.name == "notices-mail":
-            thread.join(10)
-    assert ran == [1]
-    assert sweep.start() is True
-    for thread in threading.enumerate():
-        if thread.name == "notices-mail":
-            thread.join(10)
+def test_no_noun_belongs_to_two_kinds() -> None:
+    nouns = [noun for kind in KINDS for noun in kind.nouns]
+    assert len(nouns) == len(set(nouns))

@@ -117,6 +117,6 @@ def test_managing_needs_the_scope_or_a_recent_sign_in(sam: User) -> None:
 def test_every_address_is_tried_here() -> None:
     names = {entry.name for entry in [*people.urlpatterns, *people.router.urls]}
     assert names == {
-        "me", "token-list", "token-detail", "notice-list", "notice-read", "person-list", "person-detail",
+        "me", "token-list", "token-detail", "person-list", "person-detail",
         "person-grant-role", "person-end-role", "person-deactivate", "person-reactivate",
     }  # fmt: skip
