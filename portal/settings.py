@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "domains.intake.apps.IntakeConfig",
     "domains.requests.apps.RequestsConfig",
     "domains.synthetic.apps.SyntheticConfig",
+    "domains.evidence.apps.EvidenceConfig",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -95,6 +96,31 @@ def compare() -> Comparison:
         return verdict(Standing.BEHIND, seen)
     known = root if seen.size == row.size else proofs.root(seen.size)
     return verdict(Standing.SOUND if known == seen.root else Standing.FORKED, seen)
+
+
+@dataclass(frozen=True)
+class Witness:
+    """The anti-rollback checkpoint: where it is kept, when it was last moved on, and how the log stands to it."""
+
+    place: str
+    written_at: datetime | None
+    comparison: Comparison
+
+    @property
+    def behind_by(self) -> int | None:
+        """How many events came after it; None where there is no witness to compare with."""
+        seen = self.comparison.witnessed_size
+        return None if seen is None else max(0, self.comparison.size - seen)
+
+
+def witness_status() -> Witness:
+    """Return what an auditor asks of the witness first."""
+    path = _path()
+    try:
+        written = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
+    except FileNotFoundError:
+        written = None
+    return Witness(str(path), written, compare())
 
 
 def is_behind() -> bool:

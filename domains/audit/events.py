@@ -104,6 +104,8 @@ class Event(models.TextChoices):
     # the log itself
     RECONCILIATION_PROPOSED = "log.reconciliation_proposed", "Reconciliation of the log proposed"
     LOG_RECONCILED = "log.reconciled", "Log reconciled"
+    LOG_CHECK_ASKED = "log.check_asked", "Check of the log and the ledger asked for"
+    LOG_CHECKED = "log.checked", "Log and ledger checked"
     # requests and releases
     REQUEST_DRAFTED = "request.drafted", "Request drafted"
     REQUEST_EDITED = "request.edited", "Request edited"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from domains.audit import checkpoints
 from domains.audit.models import AuditEvent
@@ -50,6 +50,16 @@ def body(row: AuditEvent) -> dict[str, Any]:
     """Return an event's canonical bytes as a value, with its `details`."""
     value: dict[str, Any] = json.loads(bytes(row.body))
     return value
+
+
+def bodies(*prefixes: str) -> Iterator[dict[str, Any]]:
+    """Yield what the events with these prefixes say, oldest first, a few thousand in memory at a time."""
+    wanted = Q()
+    for prefix in prefixes:
+        wanted |= Q(event__startswith=prefix)
+    rows = AuditEvent.objects.filter(wanted).order_by("index").values_list("body", flat=True)
+    for row in rows.iterator(chunk_size=2000):
+        yield json.loads(bytes(row))
 
 
 def export_lines() -> Iterator[str]:

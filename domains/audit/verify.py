@@ -20,11 +20,19 @@ _SAY = {
 
 def verify_database() -> list[str]:
     """Return one sentence per fault found, in the log's order; an empty list means that the log is whole."""
-    findings = list(_events()) + list(_head())
-    standing = checkpoints.compare().standing if not findings else _standing_of_broken()
-    if standing in _SAY:
-        findings.append(_SAY[standing])
-    return findings
+    findings = inner_faults()
+    return findings + witness_faults(is_whole=not findings)
+
+
+def inner_faults() -> list[str]:
+    """Return the faults of the log against itself: hashes, columns, nodes, numbering and head."""
+    return list(_events()) + list(_head())
+
+
+def witness_faults(*, is_whole: bool) -> list[str]:
+    """Return the fault of the log against its witness. Not inside a snapshot, which the witness may overtake."""
+    standing = checkpoints.compare().standing if is_whole else _standing_of_broken()
+    return [_SAY[standing]] if standing in _SAY else []
 
 
 def _standing_of_broken() -> Standing:

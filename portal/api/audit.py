@@ -18,10 +18,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from domains.audit import checkpoints, proofs, queries
+from domains.audit import checkpoints, proofs, queries, search
+from domains.errors import InvalidInput
+from domains.evidence import verification
 from domains.people.permissions import Permission, require
+from portal import audit_export
 from portal.api.paging import Cursor
 from portal.api.throttles import StrangerThrottle
+from portal.audit_search import Chosen
 
 MOST = 2**62  # no log is longer; keeps numbers within what databases compare
 
@@ -69,11 +73,19 @@ class EventsIn(serializers.Serializer[Any]):
     event = serializers.CharField(
         required=False, help_text="Such as request.approved, or a prefix such as request."
     )
-    actor = serializers.CharField(required=False)
+    actor = serializers.CharField(
+        required=False,
+        help_text="A key, an automaton's name, or a part of people's names or e-mail addresses.",
+    )
     subject_type = serializers.CharField(required=False)
     subject = serializers.CharField(required=False)
+    project = serializers.CharField(required=False, help_text="Key: the project and all that hangs on it.")
+    dataset = serializers.CharField(required=False, help_text="Short name: the same of a dataset.")
     since = serializers.DateTimeField(required=False)
     until = serializers.DateTimeField(required=False)
+    text = serializers.CharField(
+        required=False, help_text="Words anywhere in an event; narrow it otherwise too."
+    )
 
 
 class EventOut(serializers.Serializer[Any]):
@@ -101,6 +113,15 @@ def _asked(shape: type[serializers.Serializer[Any]], request: Request) -> dict[s
     given = shape(data=request.query_params)
     given.is_valid(raise_exception=True)
     return dict(given.validated_data)
+
+
+def _chosen(request: Request) -> Chosen:
+    """Read the filters as the auditor's page does; what cannot be used is refused."""
+    _asked(EventsIn, request)
+    chosen = Chosen(request.query_params, request.user)
+    if chosen.problems:
+        raise InvalidInput(" ".join(chosen.problems), code="filter_invalid")
+    return chosen
 
 
 def _base64(hashes: list[bytes]) -> list[str]:
@@ -175,7 +196,7 @@ class EventsView(GenericAPIView[Any]):
     @extend_schema(parameters=[EventsIn], responses=EventOut(many=True), summary="List events, newest first")
     def get(self, request: Request) -> Response:
         require(request.user, Permission.AUDIT_READ)
-        rows = self.paginate_queryset(queries.events(**_asked(EventsIn, request)))
+        rows = self.paginate_queryset(search.matching(_chosen(request).filters))
         return self.get_paginated_response(EventOut(rows, many=True).data)
 
 
@@ -188,6 +209,66 @@ class ExportView(APIView):
         return response
 
 
+class SelectionIn(EventsIn):
+    """Which events, and in which form."""
+
+    kind = serializers.ChoiceField(choices=["jsonl", "csv"], default="jsonl")
+
+
+_SELECTION = _LINES | {(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, "One event a line.")}
+
+
+class SelectionView(APIView):
+    @extend_schema(
+        parameters=[SelectionIn], responses=_SELECTION, summary="Export the events that match, streamed"
+    )
+    def get(self, request: Request) -> StreamingHttpResponse:
+        require(request.user, Permission.AUDIT_READ)
+        kind = _asked(SelectionIn, request)["kind"]
+        chosen = _chosen(request)
+        return audit_export.response(kind, chosen.filters, chosen.typed)
+
+
+class LogCheckOut(serializers.Serializer[Any]):
+    """One check of everything; `report` is empty until it is finished."""
+
+    id = serializers.CharField(source="key")
+    status = serializers.CharField(help_text="queued, running, finished or failed.")
+    is_whole = serializers.BooleanField()
+    asked_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+    report = serializers.DictField(help_text="Counts, the checkpoint, and a sentence for each fault.")
+
+
+class ChecksView(APIView):
+    @extend_schema(responses=LogCheckOut(many=True), summary="List the newest checks of log and ledger")
+    def get(self, request: Request) -> Response:
+        return Response(LogCheckOut(verification.latest(request.user), many=True).data)
+
+    @extend_schema(request=None, responses={202: LogCheckOut}, summary="Have a worker check log and ledger")
+    def post(self, request: Request) -> Response:
+        return Response(LogCheckOut(verification.ask(by=request.user)).data, status=202)
+
+
+class WitnessOut(serializers.Serializer[Any]):
+    """The anti-rollback checkpoint, and how the log stands to it."""
+
+    standing = serializers.CharField(source="comparison.standing")
+    place = serializers.CharField()
+    written_at = serializers.DateTimeField(allow_null=True)
+    size = serializers.IntegerField(source="comparison.size")
+    log_root = serializers.CharField(source="comparison.root")
+    witnessed_size = serializers.IntegerField(source="comparison.witnessed_size", allow_null=True)
+    behind_by = serializers.IntegerField(allow_null=True, help_text="Events since it was written.")
+
+
+class WitnessView(APIView):
+    @extend_schema(responses=WitnessOut, summary="Read where the witness stands")
+    def get(self, request: Request) -> Response:
+        require(request.user, Permission.AUDIT_READ)
+        return Response(WitnessOut(checkpoints.witness_status()).data)
+
+
 urlpatterns = [
     path("audit/checkpoint/", CheckpointView.as_view()),
     path("audit/proofs/inclusion/", InclusionView.as_view()),
@@ -196,4 +277,7 @@ urlpatterns = [
     path("audit/verifier/", VerifierView.as_view()),
     path("audit/events/", EventsView.as_view()),
     path("audit/export/", ExportView.as_view()),
+    path("audit/selection/", SelectionView.as_view()),
+    path("audit/checks/", ChecksView.as_view()),
+    path("audit/witness/", WitnessView.as_view()),
 ]

@@ -7,37 +7,52 @@ from pathlib import Path
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import path
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 
-from domains.audit import checkpoints, proofs, queries
+from domains.audit import checkpoints, proofs, queries, search
 from domains.audit.events import Event
 from domains.audit.receipts import receipt as receipt_of
-from domains.audit.verify import verify_database
+from domains.errors import InvalidInput, NotFound
+from domains.evidence import verification
 from domains.people import queries as people
 from domains.people.permissions import Permission, require
-from portal.web import pages
+from portal import audit_export
+from portal.audit_search import FAMILIES, Chosen
+from portal.web import audit_links, pages
 
 VERIFIER = Path("client/gridhouse/verify.py")
 
 
 @require_GET
 def listing(request: HttpRequest) -> HttpResponse:
-    """Show the log, newest first, by happening, actor and subject."""
+    """Show the log, newest first, narrowed by every filter that is given, a page by key at a time."""
     require(request.user, Permission.AUDIT_READ)
-    chosen = {name: request.GET.get(name, "").strip()[:80] for name in ("event", "actor", "subject")}
-    page = pages.page_of(request, queries.events(**chosen), 50)
-    names = {person.pk: person.name for person in people.people(request.user)}
+    chosen = Chosen(request.GET, request.user)
+    part = search.page(chosen.filters, before=_index(request, "before"), after=_index(request, "after"))
+    keys = {row.actor for row in part.rows}
+    names = dict(people.rows(request.user).filter(pk__in=keys).values_list("pk", "name"))
     values = {
-        "page": page,
-        "lines": [(row, names.get(row.actor, row.actor), Event(row.event).label) for row in page],
+        "slice": part,
+        "lines": [(row, names.get(row.actor, row.actor), label(row.event)) for row in part.rows],
         "chosen": chosen,
+        "families": FAMILIES,
         "events": Event.choices,
-        "actors": sorted(names.items(), key=lambda item: item[1]),
-        "comparison": checkpoints.compare(),
+        "witness": checkpoints.witness_status(),
+        "check": next(iter(verification.latest(request.user, 1)), None),
     }
     return render(request, "audit/list.html", values)
+
+
+def label(event: str) -> str:
+    """Name an event in words; one that a newer release recorded, by its own name."""
+    return str(Event(event).label) if event in Event.values else event
+
+
+def _index(request: HttpRequest, name: str) -> int | None:
+    given = request.GET.get(name, "")
+    return min(int(given), 2**62) if given.isdecimal() and len(given) < 20 else None
 
 
 @require_GET
@@ -49,12 +64,14 @@ def detail(request: HttpRequest, index: int) -> HttpResponse:
     values = {
         "row": row,
         "crumb": f"Event {row.index}",
-        "label": Event(row.event).label,
+        "label": label(row.event),
         "body": json.dumps(queries.body(row), indent=2, ensure_ascii=False),
         "leaf": bytes(row.leaf).hex(),
         "proof": [step.hex() for step in proofs.inclusion(index, head.size)],
         "head": head,
         "root": head.root.hex(),
+        "actor": people.rows(request.user).filter(pk=row.actor).first(),
+        "about": audit_links.about(row.subject_type, row.subject),
     }
     return render(request, "audit/detail.html", values)
 
@@ -67,16 +84,23 @@ def receipt(request: HttpRequest, index: int) -> HttpResponse:
     return pages.download(text, name=f"receipt-event-{index}.json", content_type="application/json")
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 def verify(request: HttpRequest) -> HttpResponse:
-    """Recompute the whole log from its leaves up and show what does not fit."""
+    """Show the last checks of everything; a post has a worker begin one."""
     require(request.user, Permission.AUDIT_READ)
+    if request.method == "POST":
+        verification.ask(by=request.user)
+        return redirect("audit_verify")
+    checks = verification.latest(request.user)
     values = {
-        "findings": verify_database(),
+        "checks": checks,
+        "check": next(iter(checks), None),
+        "last": next((each for each in checks if each.status == "finished"), None),
         "size": checkpoints.head().size,
-        "comparison": checkpoints.compare(),
+        "witness": checkpoints.witness_status(),
     }
-    return render(request, "audit/verified.html", values)
+    fragment = getattr(request, "htmx", False)
+    return render(request, "audit/_check.html" if fragment else "audit/verified.html", values)
 
 
 @require_GET
@@ -105,6 +129,18 @@ def export(request: HttpRequest) -> StreamingHttpResponse:
 
 
 @require_GET
+def selection(request: HttpRequest, kind: str) -> StreamingHttpResponse:
+    """Offer the events that match the filters, as JSON lines or CSV."""
+    require(request.user, Permission.AUDIT_READ)
+    chosen = Chosen(request.GET, request.user)
+    if kind not in audit_export.FORMATS:
+        raise NotFound("The log is exported as jsonl or csv.")
+    if chosen.problems:
+        raise InvalidInput(" ".join(chosen.problems), code="filter_invalid")
+    return audit_export.response(kind, chosen.filters, chosen.typed)
+
+
+@require_GET
 def verifier(request: HttpRequest) -> HttpResponse:
     """Offer everyone here the offline verifier: one file, to be read and run without this node."""
     text = (settings.BASE_DIR / VERIFIER).read_text(encoding="utf-8")
@@ -119,5 +155,6 @@ urlpatterns = [
     path("audit/checkpoint.txt", checkpoint, name="audit_checkpoint"),
     path("audit/public-key.txt", public_key, name="audit_key"),
     path("audit/export.jsonl", export, name="audit_export"),
+    path("audit/selection.<slug:kind>", selection, name="audit_selection"),
     path("audit/verify.py", verifier, name="audit_verifier"),
 ]

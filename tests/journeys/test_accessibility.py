@@ -51,7 +51,7 @@ PAGES = {
         "/budgets/",
         "/budgets/entries/",
     ],
-    "theo": ["/", "/audit/", "/audit/events/1/", "/budgets/entries/"],
+    "theo": ["/", "/audit/", "/audit/events/1/", "/audit/verify/", "/budgets/entries/"],
 }
 SIZES = {"wide": (1280, 900), "narrow": (360, 740)}
 

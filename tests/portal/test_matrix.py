@@ -61,7 +61,18 @@ OPEN_API = {
 # What Charlie, who is on no project, may reach of an object by its address: what every member of the node may.
 SHARED = ("datasets/", "areas/", "populations/", "catalogue/", "audit/", "account", "people/<str:pk>/")
 # Where even somebody who only reads changes something: their own account, their own notices, their own sign-in.
-OWN = ("account", "notices", "webhooks/", "api/v1/tokens", "api/v1/notice", "api/v1/webhooks/", "invitations")
+# An auditor's asking for a check of the log changes nothing that is checked.
+OWN = (
+    "account",
+    "notices",
+    "webhooks/",
+    "api/v1/tokens",
+    "api/v1/notice",
+    "api/v1/webhooks/",
+    "invitations",
+    "audit/verify",
+    "api/v1/audit/checks",
+)
 
 # One body that fits most forms, so that what decides is the right and not a missing field.
 EVERYTHING = {
@@ -127,6 +138,7 @@ def values(world: World) -> dict[str, str]:
         "datasets/name": "groups",
         "mock": _proposed(grant.dataset).pk,
         "kind": "csv",
+        "audit/kind": "csv",
         "datasets/pk": grant.dataset.slug,
         "areas/pk": grant.dataset.area_id,
         "areas/slug": grant.dataset.area.slug,

@@ -119,3 +119,33 @@ def test_the_log_is_only_read(call):
         assert call("").post(f"audit/{path}/").status_code == 405
     for path in ("events", "export"):
         assert call("theo").post(f"audit/{path}/").status_code == 405
+
+
+def test_events_are_found_by_project_dataset_actor_and_words(node, call):
+    grant = node.access()
+    of_project = call("theo").get("audit/events/", project=grant.project_id).json()["results"]
+    assert {row["event"] for row in of_project} >= {"project.approved", "grant.allocated"}
+    of_dataset = call("theo").get("audit/events/", dataset="support2", event="version.").json()["results"]
+    assert "version.published" in {row["event"] for row in of_dataset}
+    assert call("theo").get("audit/events/", actor="Alice", text="support2").json()["results"]
+    refused = call("theo").get("audit/events/", dataset="nowhere")
+    assert (refused.status_code, refused.json()["code"]) == (422, "filter_invalid")
+
+
+def test_a_selection_and_a_check_over_the_api(node, call):
+    from tests import make
+
+    lines = (
+        call("theo").get("audit/selection/", event="token.", kind="jsonl").getvalue().decode().splitlines()
+    )
+    assert json.loads(lines[0])["kind"] == "gridhouse-audit-selection/1"
+    assert call("theo").get("audit/selection/", kind="csv").getvalue().startswith(b"index,at")
+    asked = call("theo").post("audit/checks/")
+    assert (asked.status_code, asked.json()["status"]) == (202, "queued")
+    make.run_jobs("default")
+    (done,) = call("theo").get("audit/checks/").json()
+    assert (done["status"], done["is_whole"], done["report"]["findings"]) == ("finished", True, [])
+    assert call("theo").get("audit/witness/").json()["standing"] == "sound"
+    for path in ("audit/selection/", "audit/checks/", "audit/witness/"):
+        assert call("ada").get(path).status_code == 403
+    assert call("sam").post("audit/checks/").status_code == 403

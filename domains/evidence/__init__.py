@@ -1,0 +1,1 @@
+"""What the node can show of itself: checks of its own books, evidence packs, and what it tells the public."""
