@@ -21,6 +21,12 @@ MOCK_DIR = Path(
     env.text("MOCK_DIR", str(HOME / "mock"))
 )  # public by nature: the worker writes it, web offers it
 STAGING_DIR = Path(env.text("STAGING_DIR", str(HOME / "staging")))
+SEAL_DIR = Path(
+    env.text("SEAL_DIR", str(HOME / "seals"))
+)  # the wrapped key of each version's file: the worker's user reads it, nothing else does
+SEAL_KEY_FILE = env.text(
+    "SEAL_KEY_FILE", ""
+)  # the node's sealing key; SEAL_DIR/seal.key, made once, when empty
 KEY_DIR = Path(env.text("KEY_DIR", str(HOME / "keys")))
 WITNESS_DIR = Path(env.text("WITNESS_DIR", str(HOME / "witness")))  # outside database and backups (LEDGER §1)
 CONNECTIONS_DIR = Path(

@@ -21,12 +21,14 @@ from portal.web import (
     requests,
     results,
     synthetic,
+    versions,
     webhooks,
 )
 
 MODULES = (
     home,
     catalogue,
+    versions,
     synthetic,
     projects,
     composer,

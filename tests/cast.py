@@ -82,13 +82,13 @@ def draft_dataset(given: Cast, slug: str = "support2", *, by: User | None = None
     return dataset
 
 
-def published(dataset: Dataset, *, mock_origin: str = "generated") -> DatasetVersion:
+def published(dataset: Dataset, *, mock_origin: str = "generated", sha256: str = "a" * 64) -> DatasetVersion:
     """Publish a dataset's draft as intake leaves it, without a file: these tests are not about bytes."""
     version = dataset.versions.get(status=VersionStatus.DRAFT)
     by, now = dataset.created_by, timezone.now()
     DatasetVersion.objects.filter(pk=version.pk).update(
         status=VersionStatus.PUBLISHED,
-        sha256="a" * 64,
+        sha256=sha256,
         mock_sha256="b" * 64,
         mock_origin=mock_origin,
         attested_at=now,

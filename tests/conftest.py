@@ -93,6 +93,7 @@ def home(tmp_path: Path, settings: Any) -> Path:
         "MOCK_DIR",
         "STAGING_DIR",
         "KEY_DIR",
+        "SEAL_DIR",
         "WITNESS_DIR",
         "RUN_DIR",
         "CONNECTIONS_DIR",

@@ -24,7 +24,16 @@ from domains.people.models import User
 from domains.projects.models import AccessGrant
 from tests import make
 
-FOLDERS = ("DATA_DIR", "MOCK_DIR", "STAGING_DIR", "KEY_DIR", "WITNESS_DIR", "RUN_DIR", "CONNECTIONS_DIR")
+FOLDERS = (
+    "DATA_DIR",
+    "MOCK_DIR",
+    "STAGING_DIR",
+    "KEY_DIR",
+    "SEAL_DIR",
+    "WITNESS_DIR",
+    "RUN_DIR",
+    "CONNECTIONS_DIR",
+)
 QUICK = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 TICK = "0.5"  # seconds; roomier than `make`'s own
 DEADLINE_SLACK = 3.0  # seconds; a machine that is busy with other tests must not burn an answer

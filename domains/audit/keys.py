@@ -25,7 +25,7 @@ LOG_KEY, DOMAIN_KEY, DERIVING_KEY = "log.pem", "domain.key", "deriving.key"
 
 def log_key() -> Ed25519PrivateKey:
     """Return the key that signs checkpoints, made on first use."""
-    key = load_pem_private_key(_read(LOG_KEY, _new_log_key), password=None)
+    key = load_pem_private_key(read(_place(LOG_KEY), _new_log_key), password=None)
     if not isinstance(key, Ed25519PrivateKey):
         raise ImproperlyConfigured(f"{LOG_KEY} in KEY_DIR is not an Ed25519 key.")
     return key
@@ -40,7 +40,7 @@ def fingerprint(private: bytes) -> str:
 
     A plain hash of private bytes can be guessed at; only this may leave the domain (LEDGER §3).
     """
-    key = bytes.fromhex(_read(DOMAIN_KEY, lambda: secrets.token_hex(32).encode()).decode())
+    key = bytes.fromhex(read(_place(DOMAIN_KEY), lambda: secrets.token_hex(32).encode()).decode())
     return hmac.new(key, private, hashlib.sha256).hexdigest()
 
 
@@ -49,20 +49,24 @@ def derived(purpose: str, salt: str) -> bytes:
 
     What is derived need not be stored, and the database without the key file tells nothing of it.
     """
-    key = bytes.fromhex(_read(DERIVING_KEY, lambda: secrets.token_hex(32).encode()).decode())
+    key = bytes.fromhex(read(_place(DERIVING_KEY), lambda: secrets.token_hex(32).encode()).decode())
     return hmac.new(key, f"{purpose}\0{salt}".encode(), hashlib.sha256).digest()
 
 
-def _read(name: str, make: Callable[[], bytes]) -> bytes:
-    path = Path(settings.KEY_DIR) / name
+def _place(name: str) -> Path:
+    return Path(settings.KEY_DIR) / name
+
+
+def read(path: Path, make: Callable[[], bytes]) -> bytes:
+    """Return a key file's contents, made on first use; ImproperlyConfigured when others than its owner may read it."""
     if not path.exists():
-        _create(path, make())
+        create(path, make())
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise ImproperlyConfigured(f"{path} may be read by others than its owner; run `chmod 600` on it.")
     return path.read_bytes()
 
 
-def _create(path: Path, content: bytes) -> None:
+def create(path: Path, content: bytes) -> None:
     """Write a key file so that no other process ever sees half of it; the first to finish wins."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")

@@ -3,6 +3,7 @@
 from domains.catalog.areas import create_area, create_population, end_seat, seat
 from domains.catalog.connections import add_connection, edit_connection, retire_connection
 from domains.catalog.datasets import assign, create_dataset, describe, end_steward, freeze, unfreeze, withdraw
+from domains.catalog.erasing import erase, keep
 from domains.catalog.rules import activate_policy, end_policy, propose_policy
 from domains.catalog.tables import add_table, declare_table
 from domains.catalog.versions import approve_mock, declare, new_version, open_draft, retire
@@ -23,7 +24,9 @@ __all__ = [
     "end_policy",
     "end_seat",
     "end_steward",
+    "erase",
     "freeze",
+    "keep",
     "new_version",
     "open_draft",
     "propose_policy",

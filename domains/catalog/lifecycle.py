@@ -17,6 +17,8 @@ class VersionStatus(models.TextChoices):
     DRAFT = "draft"
     PUBLISHED = "published"
     RETIRED = "retired"
+    ERASING = "erasing"
+    ERASED = "erased"
 
 
 def _to(*states: str) -> frozenset[str]:
@@ -46,5 +48,12 @@ VERSION: dict[str, State] = {
     VersionStatus.PUBLISHED: State(
         "Published", None, _to("retired"), "Immutable; requests are pinned to it."
     ),
-    VersionStatus.RETIRED: State("Retired", None, _to(), "No new requests; pinned approvals lapse."),
+    VersionStatus.RETIRED: State("Retired", None, _to("erasing"), "No new requests; pinned approvals lapse."),
+    VersionStatus.ERASING: State(
+        "Being erased",
+        "worker",
+        _to("retired", "erased"),
+        "Its data goes a day after an owner asked, if nobody keeps it.",
+    ),
+    VersionStatus.ERASED: State("Erased", None, _to(), "Its data is gone for good; schema and ledger stay."),
 }

@@ -247,9 +247,15 @@ class DatasetVersion(Model, HasLifecycle):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
 
+    erase_due_at = models.DateTimeField(null=True, blank=True)
+
     class Meta:
         ordering = ["-number"]
         constraints = [
+            models.CheckConstraint(
+                condition=Q(erase_due_at__isnull=True) ^ Q(status__in=["erasing", "erased"]),
+                name="version_erasing_is_due",
+            ),
             paired("attested", "version"),
             paired("published", "version"),
             models.UniqueConstraint(fields=["dataset", "number"], name="version_number"),

@@ -1,4 +1,4 @@
-"""Where versions' files lie: named by their content, owned by the worker's user, never served.
+"""Where versions' files lie: named by their content, sealed, owned by the worker's user, never served.
 
 Mock files are public by nature and lie apart, so that a web process can offer them and reach nothing else.
 """
@@ -12,9 +12,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
+from domains.catalog import seals
+from domains.catalog.lifecycle import VersionStatus
 from domains.catalog.models import DatasetVersion, VersionTable
 from domains.errors import NotFound
 
@@ -34,6 +37,18 @@ def paths_of(version: DatasetVersion) -> dict[str, Path]:
     return {version.main_name: path_of(version)} | others
 
 
+def ticket(version: DatasetVersion) -> dict[str, Any]:
+    """Return what a child needs to read the version's main file, its key included. For a worker's memory only."""
+    return seals.ticket(path_of(version), version.sha256)
+
+
+def tickets(version: DatasetVersion) -> dict[str, dict[str, Any]]:
+    """Return the same for every table's file by the table's name; NotFound when one was erased."""
+    hashes = {version.main_name: version.sha256}
+    hashes |= {table.name: table.sha256 for table in version.tables.all()}
+    return {name: seals.ticket(path, hashes[name]) for name, path in paths_of(version).items()}
+
+
 def mock_paths_of(version: DatasetVersion) -> dict[str, Path]:
     """Return every table's mock by the table's name, as the engine reads it."""
     others = {table.name: _mock_path(table.mock_sha256, "parquet") for table in version.tables.all()}
@@ -43,7 +58,7 @@ def mock_paths_of(version: DatasetVersion) -> dict[str, Path]:
 def _data_path(sha256: str) -> Path:
     if not sha256:
         raise NotFound("This version has no data yet.", code="no_data")
-    return Path(settings.DATA_DIR) / sha256[:2] / f"{sha256}.parquet"
+    return Path(settings.DATA_DIR) / sha256[:2] / f"{sha256}.sealed"
 
 
 def mock_path(source: DatasetVersion | VersionTable) -> Path:
@@ -59,6 +74,15 @@ def mock_csv_path(source: DatasetVersion | VersionTable) -> Path:
 def synthetic_path(sha256: str, kind: str) -> Path:
     """Return the file of synthetic rows, parquet or csv, which lies beside the mocks."""
     return _mock_path(sha256, kind)
+
+
+def erase(sha256: str) -> None:
+    """Destroy a private file's key, and the file, unless a version that is not erased holds it too."""
+    versions = DatasetVersion.objects.exclude(status=VersionStatus.ERASED).filter(sha256=sha256)
+    tables = VersionTable.objects.exclude(version__status=VersionStatus.ERASED).filter(sha256=sha256)
+    if not versions.exists() and not tables.exists():
+        seals.destroy(sha256)
+        _data_path(sha256).unlink(missing_ok=True)
 
 
 def _mock_path(sha256: str, kind: str) -> Path:
@@ -80,9 +104,12 @@ def workplace() -> Iterator[Path]:
 
 
 def store(file: Path) -> str:
-    """Move a finished private file to its place and return its SHA-256; it is on disk when this returns."""
+    """Seal a finished private file in its place and return its content's SHA-256; it is on disk when this returns."""
     sha256 = digest(file)
-    _settle(file, _data_path(sha256), 0o600)
+    sealed = file.with_suffix(".sealed")
+    seals.sealed(file, sealed, sha256)
+    file.unlink()
+    _settle(sealed, _data_path(sha256), 0o600)
     return sha256
 
 
@@ -120,8 +147,9 @@ def digest(file: Path) -> str:
 
 
 def remove(sha256: str) -> None:
-    """Delete a made file that no version and no table holds, if it is there, with the mock of the same name."""
+    """Delete a made file and its key if no version and no table holds it, with the mock of the same name."""
     if not any(model.objects.filter(sha256=sha256).exists() for model in (DatasetVersion, VersionTable)):
+        seals.destroy(sha256)
         _data_path(sha256).unlink(missing_ok=True)
     # An uploaded mock, and a public table's, is named by the same hash as the file that was made.
     if not any(model.objects.filter(mock_sha256=sha256).exists() for model in (DatasetVersion, VersionTable)):

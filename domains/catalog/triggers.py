@@ -17,7 +17,10 @@ _FIXED = (
     "published_at", "published_by_id",
 )  # fmt: skip
 _CHANGED = " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in _FIXED)
-_STEPS = "(OLD.status = 'published' AND NEW.status IN ('published', 'retired')) OR NEW.status = OLD.status"
+_STEPS = (
+    "(OLD.status = 'published' AND NEW.status = 'retired') OR (OLD.status = 'retired' AND NEW.status = 'erasing') "
+    "OR (OLD.status = 'erasing' AND NEW.status IN ('retired', 'erased')) OR NEW.status = OLD.status"
+)
 _COLUMNS_FIXED = "the columns of a published version never change"
 _TABLES_FIXED = "the tables of a published version never change"
 

@@ -127,7 +127,12 @@ def retire(version: DatasetVersion, *, reason: str, by: User) -> None:
     """End a published version that a newer one replaces; approvals pinned to it no longer run."""
     require(by, Permission.DATASET_PUBLISH, on=version)
     newest = DatasetVersion.objects.filter(dataset=version.dataset_id, status=VersionStatus.PUBLISHED)
-    if version.status == VersionStatus.PUBLISHED and newest.aggregate(n=Max("number"))["n"] == version.number:
+    is_in_use = version.dataset.status != DatasetStatus.WITHDRAWN
+    if (
+        is_in_use
+        and version.status == VersionStatus.PUBLISHED
+        and newest.aggregate(n=Max("number"))["n"] == version.number
+    ):
         raise IllegalMove(
             "This is the newest version; freeze or withdraw the dataset instead.", code="newest_version"
         )

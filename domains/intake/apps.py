@@ -7,6 +7,7 @@ class IntakeConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from domains.catalog import erasing
         from domains.intake import handlers, placing, upkeep
         from domains.jobs import handlers as registry
         from domains.jobs import sweeps
@@ -16,3 +17,4 @@ class IntakeConfig(AppConfig):
         registry.register(JobKind.CONFORM, handlers.conform)
         registry.register(JobKind.CONNECTION, placing.check)
         sweeps.register(upkeep.sweep)
+        sweeps.register(erasing.sweep)  # here, for the catalogue lies below the jobs and their sweeps

@@ -111,7 +111,7 @@ def _require_intact(upload: Upload) -> None:
 
 
 def _ask(
-    claim: Claim, entry: str, spec: dict[str, Any], payload: dict[str, str], *, file_mb: int = 0
+    claim: Claim, entry: str, spec: dict[str, Any], payload: dict[str, Any], *, file_mb: int = 0
 ) -> dict[str, Any]:
     """Let a child do one thing and return its report. Raises Refused, and ChildFailed if another try may help."""
     seconds = float(claim.job.planned_seconds)
@@ -181,7 +181,7 @@ def _made_data(claim: Claim, upload: Upload, folder: Path) -> dict[str, Any]:
 def _made_mock(claim: Claim, upload: Upload, folder: Path) -> dict[str, Any]:
     """Store an uploaded mock once it was compared with the private file; a second person must still approve it."""
     made = folder / "made.parquet"
-    data = str(storage.path_of(upload.version))
+    data = storage.ticket(upload.version)
     spec = _limits(upload) | {"table": claim.job.spec["table"]}
     _ask(claim, "compare", spec, {"mock": str(made), "data": data})
     csv = folder / "made.csv"

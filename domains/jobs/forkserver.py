@@ -26,6 +26,7 @@ from typing import Any, NoReturn
 
 from domains.jobs import frames
 from privacy.errors import PrivacyError
+from privacy.sealing import opened
 
 # The only code a job can name.
 ENTRIES = {
@@ -177,13 +178,22 @@ def serve_child(conn: socket.socket, entries: Mapping[str, str], *, limit: bool)
         tag, body = frames.receive(conn)
         if tag != frames.GO:
             raise frames.Closed
-        answer = prepared.run(**json.loads(body))
+        answer = prepared.run(**unsealed(json.loads(body)))
         frames.send(conn, frames.ANSWER, answer if isinstance(answer, bytes) else answer.to_bytes())
     except frames.Closed:
         return
     except BaseException as error:
         with contextlib.suppress(frames.Closed):
             frames.send(conn, frames.ERROR, public_code(error).encode())
+
+
+def unsealed(payload: dict[str, Any]) -> dict[str, Any]:
+    """Return what a child was told with its sealed files opened in memory; from then on its bound on files is final."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))  # a file in memory counts as one that is written
+    told: dict[str, Any] = opened(payload)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, soft))
+    return told
 
 
 def load(target: str) -> Callable[..., Any]:
@@ -214,11 +224,14 @@ def set_limits(start: Mapping[str, Any]) -> None:
     for kind, value in (
         (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_CPU, cpu),
-        (resource.RLIMIT_FSIZE, files),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, _OPEN_FILES),
     ):
         resource.setrlimit(kind, (value, value))
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (min(files, hard) if hard >= 0 else files, hard)
+    )  # see `unsealed`
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, seconds)
 

@@ -46,6 +46,7 @@ class Permission(StrEnum):
     DATASET_PUBLISH = "dataset.publish"
     DATASET_FREEZE = "dataset.freeze"
     DATASET_ASSIGN = "dataset.assign"
+    DATASET_ERASE = "dataset.erase"
     MOCK_APPROVE = "mock.approve"
     SYNTHETIC_PROPOSE = "synthetic.propose"
     SYNTHETIC_CONFIRM = "synthetic.confirm"
@@ -137,6 +138,7 @@ TABLE: dict[Role, frozenset[Permission]] = {
             _P.DATASET_PUBLISH,
             _P.DATASET_FREEZE,
             _P.DATASET_ASSIGN,
+            _P.DATASET_ERASE,
             _P.POLICY_PROPOSE,
             _P.CAP_PROPOSE,
             _P.BUDGET_READ,

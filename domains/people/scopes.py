@@ -59,13 +59,14 @@ GROUPS: tuple[ScopeGroup, ...] = (
     ),
     ScopeGroup(
         "decide_datasets",
-        "Publish, freeze and withdraw datasets, assign their people, approve mocks, activate policies, "
+        "Publish, freeze and withdraw datasets, erase versions, assign their people, approve mocks, activate policies, "
         "confirm and retract synthetic mocks",
         frozenset(
             {
                 _P.DATASET_PUBLISH,
                 _P.DATASET_FREEZE,
                 _P.DATASET_ASSIGN,
+                _P.DATASET_ERASE,
                 _P.MOCK_APPROVE,
                 _P.POLICY_ACTIVATE,
                 _P.SYNTHETIC_CONFIRM,

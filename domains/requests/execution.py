@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -24,7 +23,7 @@ from domains.audit.recorder import record
 from domains.base import move
 from domains.catalog import storage, vault
 from domains.catalog.lifecycle import VersionStatus
-from domains.errors import IllegalMove
+from domains.errors import IllegalMove, NotFound
 from domains.jobs import actions as jobs
 from domains.jobs.actions import Claim
 from domains.jobs.children import Child, ChildFailed
@@ -56,7 +55,7 @@ class ChargedRun:
     preflight: Callable[[], str]  # every right, asked again: a reason to stand down, or an empty string
     stopped: Callable[[], str]  # the same of what may have ended while the child prepared
     stand_down: Callable[[str], None]  # nothing was read: give the reservation back
-    files: Callable[[], Mapping[str, Path]]  # what the child may open
+    files: Callable[[], Mapping[str, Any]]  # what the child may open, each by its ticket
     conclude: Callable[[str], None]  # the answer of this SHA-256 is stored: witness it, and finish the job
     fail: Callable[[JobStatus], None]  # data was opened and there is no answer: finish the job
     place: dict[str, Any] | None = None  # where the rows are, if in no file
@@ -70,7 +69,7 @@ def run_query(claim: Claim) -> None:
         preflight=lambda: preflight(analysis, claim),
         stopped=lambda: rights_ended(analysis),
         stand_down=lambda code: stand_down(analysis, claim, code),
-        files=lambda: {} if version.is_in_place else storage.paths_of(version),
+        files=lambda: {} if version.is_in_place else storage.tickets(version),
         conclude=lambda sha256: conclude(analysis, claim, sha256),
         fail=lambda status: fail(analysis, claim, status),
         place=_place(analysis, claim),
@@ -159,7 +158,7 @@ def preflight(analysis: AnalysisRequest, claim: Claim) -> str:
     reasons = {
         "approval_expired": claim.job.valid_until <= now,
         refusal.code if refusal else "": refusal is not None,
-        "version_retired": analysis.current.version.status == VersionStatus.RETIRED,
+        "version_retired": analysis.current.version.status != VersionStatus.PUBLISHED,
         "connection_retired": _is_cut_off(analysis),
         "specification_changed": not _is_as_approved(analysis, claim),
         "ledger_behind_witness": checkpoints.is_behind(),
@@ -234,10 +233,11 @@ def _compute(claim: Claim, run: ChargedRun, child: Child, fence: int) -> None:
 
     Both write to the log, whose size anyone may read, so neither is done before the deadline.
     """
-    paths = {name: str(path) for name, path in run.files().items()}
     try:
-        payload = child.go({"paths": paths, "salt": fresh_salt()}, timeout=float(claim.job.planned_seconds))
-    except ChildFailed as failure:
+        payload = child.go(
+            {"paths": run.files(), "salt": fresh_salt()}, timeout=float(claim.job.planned_seconds)
+        )
+    except (ChildFailed, NotFound) as failure:  # NotFound: its key was destroyed this very moment
         _sleep_until(claim.job.deadline)
         log.warning("a run failed after data was opened", extra={"job": claim.job.pk})
         ledger.burn(claim.job.charge_key, fence=fence)

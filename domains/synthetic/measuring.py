@@ -43,7 +43,7 @@ def run(claim: Claim) -> None:
         preflight=lambda: preflight(mock, claim),
         stopped=lambda: stopped(mock),
         stand_down=lambda code: stand_down(mock, claim, code),
-        files=lambda: storage.paths_of(mock.version),
+        files=lambda: storage.tickets(mock.version),
         conclude=lambda sha256: _conclude(mock, claim, sha256),
         fail=lambda status: _fail(mock, claim, status),
     )
@@ -61,7 +61,7 @@ def stopped(mock: SyntheticMock) -> str:
     now = DatasetVersion.objects.select_related("dataset").get(pk=mock.version_id)
     if now.dataset.status != DatasetStatus.PUBLISHED:
         return "dataset_stopped"
-    return "version_retired" if now.status == VersionStatus.RETIRED else ""
+    return "version_retired" if now.status != VersionStatus.PUBLISHED else ""
 
 
 def preflight(mock: SyntheticMock, claim: Claim) -> str:

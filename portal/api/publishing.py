@@ -185,6 +185,30 @@ class Versions(GenericViewSet[Dataset]):
         return Response(version_out(version))
 
     @extend_schema(
+        request=StatedReasonIn,
+        responses=VersionOut,
+        summary="Have a retired version's data erased for good, a day from now",
+    )
+    @action(
+        detail=True,
+        methods=["post"],
+        url_path=f"{_NUMBER}/erase",
+        permission_classes=[IsAuthenticated, RecentSignIn],
+    )
+    def erase(self, request: Request, slug: str, number: str) -> Response:
+        given = valid(StatedReasonIn, request)
+        version = queries.version(slug, int(number), request.user)
+        actions.erase(version, **given, by=request.user)
+        return Response(version_out(version))
+
+    @extend_schema(request=None, responses=VersionOut, summary="Keep data that was about to be erased")
+    @action(detail=True, methods=["post"], url_path=f"{_NUMBER}/keep")
+    def keep(self, request: Request, slug: str, number: str) -> Response:
+        version = queries.version(slug, int(number), request.user)
+        actions.keep(version, by=request.user)
+        return Response(version_out(version))
+
+    @extend_schema(
         parameters=[MockIn],
         responses=_MOCK,
         summary="Download a version's mock data, as its owner or second person",

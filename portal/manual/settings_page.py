@@ -48,6 +48,8 @@ MEANINGS = {
     "PUBLIC_URL": "The address people use. `https://` brings secure cookies, redirects and HSTS.",
     "REDIS_URL": "Redis, for hints to workers and shared counters; without it both stay in the process.",
     "RUN_DIR": "Scratch folder of the worker's computations; each worker may have its own.",
+    "SEAL_DIR": "The wrapped key of each version's file. The worker's user alone reads it; back it up apart.",
+    "SEAL_KEY_FILE": "The node's sealing key, 32 bytes in hexadecimal; without it a worker makes one in SEAL_DIR.",
     "SECRET_KEY": "Signs sessions, at least 50 characters; without it the node makes one in KEY_DIR.",
     "SSL_REDIRECT": "With an `https://` address: whether plain HTTP is redirected.",
     "STAGING_DIR": "Uploads until they are published or discarded.",

@@ -105,14 +105,6 @@ def _publish_form(row: Dataset, data: Any = None) -> PublishForm:
 
 
 @require_POST
-def new_version(request: HttpRequest, slug: str) -> HttpResponse:
-    """Start the next version with the last one's schema."""
-    row = owned(request, slug)
-    pages.act(request, "A new draft version was started.", actions.new_version, row, by=request.user)
-    return redirect("dataset_edit", slug)
-
-
-@require_POST
 def upload(request: HttpRequest, slug: str) -> HttpResponse:
     """Take a file in; a worker checks it in a limited child process."""
     draft = queries.draft_of(owned(request, slug), request.user)
@@ -200,7 +192,6 @@ def publish(request: HttpRequest, slug: str) -> HttpResponse:
 urlpatterns = [
     path("catalogue/new/", new, name="dataset_new"),
     path("datasets/<slug:slug>/prepare/", prepare, name="dataset_edit"),
-    path("datasets/<slug:slug>/versions/", new_version, name="dataset_new_version"),
     path("datasets/<slug:slug>/uploads/", upload, name="dataset_upload"),
     path("datasets/<slug:slug>/uploads/<str:key>/", upload_fragment, name="upload_status"),
     path("datasets/<slug:slug>/uploads/<str:key>/conform/", conform, name="upload_conform"),

@@ -62,7 +62,8 @@ def _slow_where_rows_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
 def rows_bytes(payload: dict[str, Any]) -> int:
     """Return the size of the files that a run reads."""
     named = payload.get("paths") or {"": payload["path"]}
-    return sum(Path(path).stat().st_size for path in named.values())
+    files = (file["sealed"] if isinstance(file, dict) else file for file in named.values())
+    return sum(Path(file).stat().st_size for file in files)
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,9 @@ class Node:
     def start(self) -> None:
         """Start two workers, and a web process to whom the folder with the data is hidden."""
         env = self.environment(self.database.app)
-        hidden = self.environment(self.database.app, DATA_DIR=str(self.home / "not-for-web"))
+        hidden = self.environment(
+            self.database.app, **dict.fromkeys(("DATA_DIR", "SEAL_DIR"), str(self.home / "not-for-web"))
+        )
         start = self._running.enter_context
         self.web = start(processes.running("web", processes.web(self.port), hidden, self.home / "web.log"))
         self.workers = [

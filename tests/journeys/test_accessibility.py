@@ -34,6 +34,7 @@ PAGES = {
         "/catalogue/new/",
         "/datasets/support2/prepare/",
         "/datasets/support2/rules/",
+        "/datasets/support2/versions/",
         "/notices/",
         "/notices/settings/",
         "/webhooks/",

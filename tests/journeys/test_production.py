@@ -81,7 +81,7 @@ def test_the_whole_story_happens_with_two_workers_that_are_not_the_web_process(n
     assert node.web is not None
     assert node.beating() == {worker.pid for worker in node.workers}
     assert node.web.pid not in node.beating()
-    assert list((node.home / "data").rglob("*.parquet")), "the workers have the data"
+    assert list((node.home / "data").rglob("*.sealed")), "the workers have the data"
     assert not (node.home / "not-for-web").exists(), "the web process needs none"
 
 

@@ -28,7 +28,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Serve until a signal; the first one lets running jobs end, and no child is left behind."""
-        for folder in (settings.DATA_DIR, settings.STAGING_DIR, settings.RUN_DIR):
+        for folder in (settings.DATA_DIR, settings.SEAL_DIR, settings.STAGING_DIR, settings.RUN_DIR):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.umask(0o077)
         os.environ["CELERY_SKIP_CHECKS"] = "1"  # `manage.py check` is for that; a worker serves no pages

@@ -5,6 +5,7 @@ import io
 import json
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -25,6 +26,7 @@ from domains.jobs import sweeps
 from domains.jobs.children import ChildFailed
 from domains.jobs.models import Job
 from domains.ledger import queries as books
+from privacy.sealing import opened
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -111,9 +113,10 @@ def test_the_road_of_a_file(version, alice):
     assert (version.status, version.dataset.status) == (VersionStatus.PUBLISHED, DatasetStatus.PUBLISHED)
     assert version.mock_origin == MockOrigin.GENERATED
     file = storage.path_of(version)
-    assert storage.digest(file) == version.sha256
+    plain = Path(opened(storage.ticket(version)))
+    assert storage.digest(plain) == version.sha256 != storage.digest(file)
     assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
-    assert sorted(row[0] for row in rows(file)) == list(range(1, 61))
+    assert sorted(row[0] for row in rows(plain)) == list(range(1, 61))
     assert books.dataset_balance(version.dataset).epsilon_limit <= 1
     assert books.population_balance(version.dataset.population) is not None
 
@@ -138,7 +141,7 @@ def test_the_log_says_what_happened_and_nothing_of_what_is_in_the_file(version):
 def test_a_published_file_is_stored_in_an_order_that_says_nothing(version):
     declare(version)
     conformed(version)
-    order = [row[-1] for row in rows(storage.path_of(version))]
+    order = [row[-1] for row in rows(opened(storage.ticket(version)))]
     names = [f"p{i}" for i in range(60)]
     assert sorted(order) == sorted(names)
     assert order != names

@@ -3,6 +3,7 @@
 import io
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -15,6 +16,7 @@ from domains.errors import IllegalMove, InvalidInput, NotAllowed, NotFound
 from domains.intake import actions, queries, staging
 from domains.intake.lifecycle import UploadStatus
 from domains.intake.models import Upload
+from privacy.sealing import opened
 from tests import hospital, make
 
 pytestmark = pytest.mark.django_db
@@ -56,11 +58,12 @@ def test_the_road_of_three_tables():
     paths = storage.paths_of(version)
     assert list(paths) == ["hospital", "visits", "groups"]
     hashes = {"hospital": version.sha256} | {each.name: each.sha256 for each in version.tables.all()}
-    assert {name: storage.digest(path) for name, path in paths.items()} == hashes
+    plain = {name: Path(path) for name, path in opened(storage.tickets(version)).items()}
+    assert {name: storage.digest(path) for name, path in plain.items()} == hashes
     assert {path.stat().st_mode & 0o777 for path in paths.values()} == {0o600}
     expected = hospital.visits_csv(60).count(b"\n") - 1
-    assert rows(paths["visits"], "count(*), count(day), count(DISTINCT sno)") == [(expected, expected, 60)]
-    assert rows(paths["groups"], "dzgroup, class_name", "ORDER BY _row") == sorted(hospital.CLASSES.items())
+    assert rows(plain["visits"], "count(*), count(day), count(DISTINCT sno)") == [(expected, expected, 60)]
+    assert rows(plain["groups"], "dzgroup, class_name", "ORDER BY _row") == sorted(hospital.CLASSES.items())
 
 
 def test_one_hash_covers_every_tables_content():
@@ -89,7 +92,7 @@ def test_mocks_know_their_units_alike_and_join():
 
 def test_a_public_table_is_its_own_mock_and_a_private_one_never():
     version = hospital.draft(rows=40)
-    paths, mocks = storage.paths_of(version), storage.mock_paths_of(version)
+    paths, mocks = opened(storage.tickets(version)), storage.mock_paths_of(version)
     assert rows(mocks["groups"], "* EXCLUDE (_row)") == rows(paths["groups"], "* EXCLUDE (_row)")
     assert mocks["groups"].stat().st_mode & 0o777 == 0o644
     real = {row[0] for row in rows(paths["visits"], "sno")}
@@ -198,7 +201,9 @@ def test_another_meaning_of_the_unit_lets_go_of_what_was_made(alice):
     columns = [*hospital.VISITS["columns"], sno]
     catalog.declare_table(visits, **hospital.VISITS | {"columns": columns}, by=alice)
     hospital.send(version, hospital.visits_csv(20), "visits")
-    assert rows(storage.paths_of(hospital_made(version))["visits"], "typeof(any_value(sno))") == [("BIGINT",)]
+    assert rows(opened(storage.tickets(hospital_made(version)))["visits"], "typeof(any_value(sno))") == [
+        ("BIGINT",)
+    ]
     wider = [*words["columns"], sno | {"lower": "5"}]
     catalog.declare(version, **words | {"columns": wider}, by=alice)
     assert version.tables.get(name="visits").sha256 == ""

@@ -143,7 +143,7 @@ def test_from_an_empty_form_to_a_published_dataset_without_javascript(node: Worl
         "a draft is its owners' own"
     )
     if not row.versions.exists():
-        alice.post(reverse("dataset_new_version", args=["follow-up"]))
+        alice.post(reverse("versions", args=["follow-up"]))
     file = io.BytesIO(b"age,ward\n30,a\n40,b\n50,a\n")
     file.name = "follow-up.csv"
     sent = {"file": file, "format": "csv", "purpose": "data"}
