@@ -45,6 +45,8 @@ def erase(version: DatasetVersion, *, reason: str, by: User) -> None:
 def keep(version: DatasetVersion, *, by: User) -> None:
     """Take back the erasing of a version, before a worker did it."""
     require(by, Permission.DATASET_ERASE, on=version)
+    if version.status != VersionStatus.ERASING:
+        raise IllegalMove("This version's data is not about to be erased.", code="not_erasing")
     move(version, VersionStatus.RETIRED, erase_due_at=None)
     record(Event.VERSION_KEPT, by=by, on=version)
     _tell(version, Event.VERSION_KEPT, f"The data of {version} is kept after all.")

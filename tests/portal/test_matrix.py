@@ -136,6 +136,7 @@ def values(world: World) -> dict[str, str]:
         "uploads/key": version.uploads.first().pk,
         "uploads/pk": version.uploads.first().pk,
         "datasets/name": "groups",
+        "what": "retire",
         "mock": _proposed(grant.dataset).pk,
         "kind": "csv",
         "audit/kind": "csv",
