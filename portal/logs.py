@@ -6,6 +6,7 @@ import json
 import logging
 import traceback
 from datetime import UTC, datetime
+from typing import Any
 
 FIELDS = ("request_id", "job", "charge", "actor", "event", "status", "path", "method", "ms")
 
@@ -26,3 +27,19 @@ class JsonFormatter(logging.Formatter):
             line["error"] = record.exc_info[0].__name__
             line["where"] = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in frames]
         return json.dumps(line, default=str)
+
+
+def settings(level: str) -> dict[str, Any]:
+    """Return what Django is told of logging: everything as JSON to standard error, from `level` on."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": {"()": "portal.logs.JsonFormatter"}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            "django.request": {"level": "ERROR"},
+            "httpx": {"level": "WARNING"},
+            "kombu": {"level": "ERROR"},
+        },
+    }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from portal import env
+from portal import env, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -74,6 +74,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "portal.measured.Measured",
     "portal.middleware.RequestId",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -211,6 +212,12 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "gridhouse@localhost")
 WEBHOOK_NETWORKS = env.names("WEBHOOK_NETWORKS")
 WEBHOOK_HTTP = env.flag("WEBHOOK_HTTP")  # also plain http: for tests and closed networks
 
+# --- Metrics ----------------------------------------------------------------------------------------------------
+METRICS_TOKEN = env.text(
+    "METRICS_TOKEN"
+)  # whoever sends it as bearer reads /metrics; best from METRICS_TOKEN_FILE
+METRICS_NETWORKS = env.names("METRICS_NETWORKS")  # networks (as 10.1.0.0/16) that read it without the token
+
 # --- Guards ---------------------------------------------------------------------------------------------------
 SECURE_SSL_REDIRECT = IS_HTTPS and env.flag("SSL_REDIRECT", default=True)
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
@@ -218,7 +225,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
@@ -306,15 +313,4 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = True
 MEDIA_ROOT = ""  # nothing that people upload is ever served
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "portal.logs.JsonFormatter"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
-    "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
-    "loggers": {
-        "django.request": {"level": "ERROR"},
-        "httpx": {"level": "WARNING"},
-        "kombu": {"level": "ERROR"},
-    },
-}
+LOGGING = logs.settings(env.text("LOG_LEVEL", "INFO"))

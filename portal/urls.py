@@ -11,8 +11,10 @@ from portal.web import (
     catalogue,
     composer,
     connections,
+    dashboard,
     health,
     home,
+    metrics,
     modelled,
     notices,
     people,
@@ -27,6 +29,7 @@ from portal.web import (
 
 MODULES = (
     home,
+    dashboard,
     catalogue,
     versions,
     synthetic,
@@ -45,6 +48,7 @@ MODULES = (
     account,
     accounts,
     health,
+    metrics,
 )
 
 urlpatterns = [

@@ -14,3 +14,7 @@ class CatalogConfig(AppConfig):
         from domains.notices import tasks
 
         tasks.register(*waiting.WORK)
+        from domains.catalog.stuck import STUCK
+        from domains.notices import stuck
+
+        stuck.register(*STUCK)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from django.db.models import Q, QuerySet
+from datetime import datetime
+
+from django.db.models import Count, Min, Q, QuerySet
 
 from domains.delivery.lifecycle import DeliveryStatus, WebhookStatus
-from domains.delivery.models import Delivery, Webhook
+from domains.delivery.models import Channel, Delivery, Webhook
 from domains.errors import NotFound
 from domains.people.models import User
 from domains.people.permissions import Permission, allows, require
@@ -65,3 +67,13 @@ def given_up() -> QuerySet[Delivery]:
     """Return the deliveries that were given up and that nobody has sent again, the newest first."""
     rows = _deliveries().filter(status=DeliveryStatus.GIVEN_UP, repeated_as=None)
     return rows.exclude(webhook__status=WebhookStatus.ENDED)
+
+
+def standing() -> list[tuple[str, int, int, datetime | None]]:
+    """Return, for each channel: how many wait, how many of them have failed before, and since when one is due."""
+    rows = Delivery.objects.filter(status=DeliveryStatus.WAITING).order_by().values_list("channel")
+    counted = rows.annotate(
+        number=Count("pk"), failing=Count("pk", filter=Q(tries__gt=0)), oldest=Min("created_at")
+    )
+    found = {channel: (number, failing, oldest) for channel, number, failing, oldest in counted}
+    return [(channel, *found.get(channel, (0, 0, None))) for channel in (Channel.MAIL, Channel.WEBHOOK)]

@@ -11,3 +11,7 @@ class JobsConfig(AppConfig):
         from domains.jobs import sweeps, triggers  # noqa: F401 - importing the latter registers them
 
         sweeps.register(delivery.start)
+        from domains.jobs.stuck import STUCK
+        from domains.notices import stuck
+
+        stuck.register(*STUCK)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import QuerySet
+from django.db.models import Case, CharField, Count, Min, QuerySet, Value, When
 
 from domains.jobs.lifecycle import FINAL, JobStatus
 from domains.jobs.models import Job, WorkerBeat
@@ -47,6 +47,55 @@ def result(job: Job) -> bytes | None:
     """Return what an uncharged job produced, or None."""
     row = getattr(job, "result", None)
     return None if row is None else bytes(row.payload)
+
+
+def served(now: datetime) -> set[str]:
+    """Return the queues that some living worker serves."""
+    alive = WorkerBeat.objects.filter(seen_at__gte=now - ALIVE).values_list("queues", flat=True)
+    return {name for queues in alive for name in queues}
+
+
+@dataclass(frozen=True)
+class QueueState:
+    """How a queue stands: what waits, for how long, and who serves it."""
+
+    name: str
+    waiting: int
+    oldest_seconds: float
+    workers: int
+    heartbeat_seconds: float | None  # since the latest sign of life; None when no worker ever served it
+
+
+def queue_states(now: datetime) -> list[QueueState]:
+    """Return every queue that has work or a worker, by name; two queries."""
+    due = Job.objects.filter(status=JobStatus.QUEUED, not_before__lte=now, valid_until__gt=now)
+    rows = due.order_by().values_list("queue").annotate(Count("pk"), Min("not_before"))
+    waiting = {queue: (number, (now - oldest).total_seconds()) for queue, number, oldest in rows}
+    beats = [(beat.queues, beat.seen_at) for beat in WorkerBeat.objects.all()]
+    names = waiting.keys() | {name for queues, _ in beats for name in queues}
+    return [_queue(name, waiting.get(name, (0, 0.0)), beats, now) for name in sorted(names)]
+
+
+def _queue(
+    name: str, waiting: tuple[int, float], beats: list[tuple[list[str], datetime]], now: datetime
+) -> QueueState:
+    seen = [at for queues, at in beats if name in queues]
+    latest = (now - max(seen)).total_seconds() if seen else None
+    return QueueState(name, *waiting, sum(at >= now - ALIVE for at in seen), latest)
+
+
+def public_counts(now: datetime) -> dict[tuple[str, str], int]:
+    """Return how many jobs of each kind outsiders see queued, running, finished or failed, as `public_status` says."""
+    shown = Case(
+        When(due_at__gt=now, then=Value("running")),
+        When(status=JobStatus.SUCCEEDED, then=Value("finished")),
+        When(status__in=FINAL, then=Value("failed")),
+        When(status=JobStatus.QUEUED, then=Value("queued")),
+        default=Value("running"),
+        output_field=CharField(),
+    )
+    rows = Job.objects.order_by().annotate(shown=shown).values_list("kind", "shown").annotate(Count("pk"))
+    return {(kind, state): number for kind, state, number in rows}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 
 from domains.catalog.models import NEEDS, Dataset, Population
 from domains.errors import NotFound
@@ -237,6 +237,27 @@ def budget_rows(user: User) -> list[Balance]:
     order = {scope.value: place for place, scope in enumerate(Scope)}
     rows = _visible(user).select_related(*accounts.RELATED)
     return sorted((_balance(row) for row in rows), key=lambda b: (order[b.scope], b.label))
+
+
+def nearly_used(shares: tuple[int, ...] = (80, 95)) -> dict[tuple[str, str], int]:
+    """Return, for each scope, how many open accounts are used to at least so many per cent in some currency.
+
+    One query for all of them; used is what is reserved and spent, as everybody who may read an account sees it.
+    """
+    counted = {}
+    for share in shares:
+        full = Q(pk=None)
+        for name in CURRENCIES:
+            least = F(f"{name}_limit") / 100 * share - F(f"{name}_reserved")
+            full |= Q(**{f"{name}_limit__gt": 0, f"{name}_spent__gte": least})
+        counted[f"over_{share}"] = Count("pk", filter=full)
+    rows = Account.objects.order_by().values("scope").annotate(**counted)
+    found: dict[str, Any] = {row["scope"]: row for row in rows}
+    return {
+        (str(scope.value), str(share / 100)): found.get(scope, {}).get(f"over_{share}", 0)
+        for scope in Scope
+        for share in shares
+    }
 
 
 def entry_rows(user: User) -> QuerySet[Entry]:

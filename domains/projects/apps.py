@@ -14,3 +14,7 @@ class ProjectsConfig(AppConfig):
         )
 
         tasks.register(*waiting.WORK)
+        from domains.notices import stuck
+        from domains.projects.stuck import STUCK
+
+        stuck.register(*STUCK)

@@ -21,3 +21,7 @@ class RequestsConfig(AppConfig):
         from domains.requests import waiting
 
         tasks.register(*waiting.WORK)
+        from domains.notices import stuck
+        from domains.requests.stuck import STUCK
+
+        stuck.register(*STUCK)

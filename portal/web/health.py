@@ -61,14 +61,18 @@ CHECKS: dict[str, Callable[[], bool]] = {
 MINOR: dict[str, Callable[[], bool]] = {"cache": _cache}
 
 
+def states() -> dict[str, str]:
+    """Return every check with ok or failing."""
+    return {name: "ok" if _holds(check) else "failing" for name, check in (CHECKS | MINOR).items()}
+
+
 @require_safe
 @open_to_all
 def readyz(request: HttpRequest) -> JsonResponse:
     """Answer 200 when everything that a decision and its run need is there, else 503 with what is not."""
-    found = {name: _holds(check) for name, check in (CHECKS | MINOR).items()}
-    is_ready = all(found[name] for name in CHECKS)
-    states = {name: "ok" if holds else "failing" for name, holds in found.items()}
-    return JsonResponse({"ready": is_ready, "checks": states}, status=200 if is_ready else 503)
+    found = states()
+    is_ready = all(found[name] == "ok" for name in CHECKS)
+    return JsonResponse({"ready": is_ready, "checks": found}, status=200 if is_ready else 503)
 
 
 def _holds(check: Callable[[], bool]) -> bool:

@@ -17,6 +17,11 @@ from domains.people.permissions import Permission, Role, allows
 # label, name of the address, and who sees it: anyone holding one of these permissions or node roles.
 _MENU: tuple[tuple[str, str, frozenset[Permission | Role]], ...] = (
     ("Home", "home", frozenset({Permission.TOKEN_MANAGE})),
+    (
+        "Dashboard",
+        "dashboard",
+        frozenset({Permission.PROJECT_CREATE, Permission.NODE_OPERATE, Role.OWNER, Role.REVIEWER}),
+    ),
     ("Catalogue", "catalogue", frozenset({Permission.CATALOGUE_READ})),
     ("Projects", "projects", frozenset({Permission.CATALOGUE_READ})),
     ("Requests", "requests", frozenset({Permission.PROJECT_CREATE, Permission.AUDIT_READ})),

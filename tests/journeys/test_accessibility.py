@@ -21,6 +21,7 @@ RULES = {
 PAGES = {
     "sam": [
         "/",
+        "/dashboard/",
         "/catalogue/",
         "/datasets/support2/",
         "/projects/",
@@ -30,6 +31,7 @@ PAGES = {
     ],
     "alice": [
         "/",
+        "/dashboard/",
         "/queue/",
         "/catalogue/new/",
         "/datasets/support2/prepare/",
@@ -48,7 +50,9 @@ PAGES = {
         "/people/invite/",
         "/account/",
         "/account/tokens/",
+        "/dashboard/",
         "/deliveries/",
+        "/stuck/",
         "/budgets/",
         "/budgets/entries/",
     ],

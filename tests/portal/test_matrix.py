@@ -44,6 +44,7 @@ METHODS = ("GET", "POST", "PATCH", "DELETE")
 OPEN = {
     "livez",
     "readyz",
+    "metrics",
     "account/login/",
     "account/logout/",
     "account/inactive/",
