@@ -25,6 +25,11 @@ def text(name: str, default: str = "") -> str:
     return os.environ.get(name, default)
 
 
+def folder(name: str, default: Path) -> Path:
+    """Return the folder that the variable names."""
+    return Path(text(name, str(default)))
+
+
 def flag(name: str, *, default: bool = False) -> bool:
     """Return a yes-or-no variable."""
     value = os.environ.get(name, "1" if default else "0").strip().lower()

@@ -14,25 +14,16 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 HOME = Path(env.text("GRIDHOUSE_HOME", str(BASE_DIR / "var"))).resolve()
 NODE_NAME = env.text("NODE_NAME", "domain.example")  # origin of this node's audit checkpoints
 NODE_TITLE = env.text("NODE_TITLE", "Gridhouse")
-DATA_DIR = Path(
-    env.text("DATA_DIR", str(HOME / "data"))
-)  # published versions: the worker's user reads, nothing serves
-MOCK_DIR = Path(
-    env.text("MOCK_DIR", str(HOME / "mock"))
-)  # public by nature: the worker writes it, web offers it
-STAGING_DIR = Path(env.text("STAGING_DIR", str(HOME / "staging")))
-SEAL_DIR = Path(
-    env.text("SEAL_DIR", str(HOME / "seals"))
-)  # the wrapped key of each version's file: the worker's user reads it, nothing else does
-SEAL_KEY_FILE = env.text(
-    "SEAL_KEY_FILE", ""
-)  # the node's sealing key; SEAL_DIR/seal.key, made once, when empty
-KEY_DIR = Path(env.text("KEY_DIR", str(HOME / "keys")))
-WITNESS_DIR = Path(env.text("WITNESS_DIR", str(HOME / "witness")))  # outside database and backups (LEDGER §1)
-CONNECTIONS_DIR = Path(
-    env.text("CONNECTIONS_DIR", str(HOME / "connections"))
-)  # one file a connection with its password: the worker's user reads it, nothing else does
-RUN_DIR = Path(env.text("RUN_DIR", str(HOME / "run")))
+# What each folder holds and who may read it: docs/reference/settings.md.
+DATA_DIR = env.folder("DATA_DIR", HOME / "data")
+SEAL_DIR = env.folder("SEAL_DIR", HOME / "seals")
+SEAL_KEY_FILE = env.text("SEAL_KEY_FILE")
+MOCK_DIR = env.folder("MOCK_DIR", HOME / "mock")
+STAGING_DIR = env.folder("STAGING_DIR", HOME / "staging")
+KEY_DIR = env.folder("KEY_DIR", HOME / "keys")
+WITNESS_DIR = env.folder("WITNESS_DIR", HOME / "witness")  # outside database and backups (LEDGER §1)
+CONNECTIONS_DIR = env.folder("CONNECTIONS_DIR", HOME / "connections")
+RUN_DIR = env.folder("RUN_DIR", HOME / "run")
 
 DEBUG = env.flag("DEBUG")
 SECRET_KEY = env.secret_key(HOME)

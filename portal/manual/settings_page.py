@@ -12,6 +12,7 @@ from portal.manual.tables import table
 
 KINDS = {
     "text": "text",
+    "folder": "folder",
     "flag": "1 or 0",
     "whole": "whole number",
     "names": "names, by comma",
@@ -59,6 +60,8 @@ MEANINGS = {
     "UNDO_SECONDS": "Seconds in which an approval in the browser can be taken back before it is dispatched.",
     "UPLOAD_MAX_EXPANDED_MB": "Most that an uploaded file may expand to.",
     "UPLOAD_MAX_MB": "Largest upload.",
+    "WEBHOOK_HTTP": "Whether webhooks may also go over plain HTTP: for closed networks.",
+    "WEBHOOK_NETWORKS": "Private networks, such as 10.1.0.0/16, that webhooks may reach; else only public addresses.",
     "WEB_PROCESSES": "Web processes that serve this node; above 1 needs REDIS_URL.",
     "WITNESS_DIR": "The anti-rollback checkpoint. Keep it off the database's disk and out of backups.",
 }
