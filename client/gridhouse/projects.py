@@ -52,6 +52,40 @@ class Grant:
         body |= {name: epsilon_text(value) for name, value in others.items() if value is not None}
         return Grant(self._session, self._session.post(f"grants/{self.id}/allocate/", body))
 
+    def ask_for_more(
+        self,
+        *,
+        epsilon: float | str | Decimal,
+        reason: str,
+        pure_epsilon: float | str | Decimal | None = None,
+    ) -> Json:
+        """Ask that its limit be raised to ε altogether; two people who are not on the project answer.
+
+        Return the ask as JSON; `topups` says later what became of it.
+        """
+        return self._larger("ask_for_more", epsilon, reason, pure_epsilon)
+
+    def top_up(
+        self,
+        *,
+        epsilon: float | str | Decimal,
+        reason: str,
+        pure_epsilon: float | str | Decimal | None = None,
+    ) -> Json:
+        """Propose, as an administrator, that its limit be raised to ε altogether; a second person confirms."""
+        return self._larger("top_up", epsilon, reason, pure_epsilon)
+
+    def _larger(self, what: str, epsilon: Any, reason: str, pure_epsilon: Any) -> Json:
+        body = {"epsilon": epsilon_text(epsilon), "reason": reason}
+        if pure_epsilon is not None:
+            body["pure_epsilon"] = epsilon_text(pure_epsilon)
+        made: Json = self._session.post(f"grants/{self.id}/{what}/", body)
+        return made
+
+    def topups(self) -> list[Json]:
+        """Return the larger budgets that were asked for it, newest first."""
+        return list(self._session.pages("budgets/topups/", grant=self.id))
+
     def revoke(self, reason: str) -> Grant:
         """End it; the members read the reason."""
         return Grant(self._session, self._session.post(f"grants/{self.id}/revoke/", {"reason": reason}))

@@ -7,4 +7,7 @@ class LedgerConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from domains.ledger import triggers  # noqa: F401 - importing it registers them
+        from domains.ledger import triggers, waiting  # noqa: F401 - importing triggers registers them
+        from domains.notices import tasks
+
+        tasks.register(*waiting.WORK)

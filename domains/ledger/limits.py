@@ -1,4 +1,7 @@
-"""Changing a limit, always explicit and with a reason: lowering takes one person, raising a cap takes two (S5)."""
+"""Changing a limit, always explicit and with a reason: lowering takes one person, raising takes two (S5).
+
+A grant is raised by a top-up (`topups`). Only a person's own cap, which lies beneath all others, one person raises.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from domains.ledger.actions import require_within_cap
 from domains.ledger.models import Account, LimitChange, LimitProposal, ProposalStatus, Scope
 from domains.people.models import User
 from domains.people.permissions import Permission, require
+from domains.projects.guards import on_project
 from privacy.loss import Loss
 
 _CAPS = {Scope.POPULATION, Scope.DATASET}  # set by owners; the others are allocated by an administrator
@@ -29,17 +33,17 @@ _CAPS = {Scope.POPULATION, Scope.DATASET}  # set by owners; the others are alloc
 def change_limit(
     account: str, *, epsilon: Decimal, pure_epsilon: Decimal | None = None, reason: str, by: User
 ) -> None:
-    """Change an account's limit to ε as one person; raising a dataset's or population's is proposed instead.
+    """Change an account's limit to ε as one person: lower any, or raise a person's own; others are proposed.
 
     Without `pure_epsilon` the cap on pure losses stays as it is. Raises IllegalMove "below_spent" when the new
     limit is below what is reserved and spent.
     """
-    row = _account(account)
-    _require_changer(row, by)
-    limit = _limit(row, epsilon, pure_epsilon)
-    if row.scope in _CAPS and not limit.fits(row.limit):
-        raise IllegalMove("Raising this cap takes two people: propose it.", code="two_people")
-    _apply(row, limit, reason=_said(reason), by=by, confirmed_by=None)
+    row = account_of(account)
+    require_changer(row, by)
+    limit = limit_of(row, epsilon, pure_epsilon)
+    if row.scope != Scope.PERSON and not limit.fits(row.limit):
+        raise IllegalMove("Raising this limit takes two people: propose it.", code="two_people")
+    apply(row, limit, reason=said(reason), by=by, confirmed_by=None)
 
 
 @transaction.atomic(durable=True)
@@ -50,9 +54,9 @@ def propose_raise(
 
     Without `pure_epsilon` the cap on pure losses stays as it is.
     """
-    row = _account(account)
+    row = account_of(account)
     _require_on_each(_datasets(row), by, Permission.CAP_PROPOSE)
-    limit = _limit(row, epsilon, pure_epsilon)
+    limit = limit_of(row, epsilon, pure_epsilon)
     if row.scope not in _CAPS or limit.fits(row.limit):
         raise IllegalMove("Only raising the cap of a dataset or population is proposed; change it instead.")
     if row.proposals.filter(status=ProposalStatus.OPEN).exists():
@@ -61,7 +65,7 @@ def propose_raise(
         account=row,
         limit_version=row.limit_version,
         epsilon=epsilon,
-        reason=_said(reason),
+        reason=said(reason),
         proposed_by=by,
         **limit.to_dict(),
     )
@@ -74,7 +78,7 @@ def propose_raise(
 def confirm_raise(proposal: str, *, by: User) -> None:
     """Confirm a proposed cap as the second person, a reviewer of the research area."""
     found = _proposal(proposal)
-    row = _account(found.account_id)
+    row = account_of(found.account_id)
     _require_on_each(_datasets(row), by, Permission.CAP_APPROVE)
     if by.pk == found.proposed_by_id:
         raise NotAllowed("Raising a cap takes two people.", code="two_people")
@@ -82,7 +86,7 @@ def confirm_raise(proposal: str, *, by: User) -> None:
         raise IllegalMove("This limit changed since the proposal was made. Propose it again.", code="stale")
     _decide(found, ProposalStatus.CONFIRMED, by)
     limit = Loss(found.rho, found.delta, found.pure)
-    _apply(row, limit, reason=found.reason, by=found.proposed_by, confirmed_by=by)
+    apply(row, limit, reason=found.reason, by=found.proposed_by, confirmed_by=by)
 
 
 @transaction.atomic(durable=True)
@@ -90,12 +94,20 @@ def end_proposal(proposal: str, *, by: User) -> None:
     """Turn a proposed cap down as its reviewer, or take it back as the one who proposed it."""
     found = _proposal(proposal)
     if by.pk != found.proposed_by_id:
-        _require_on_each(_datasets(_account(found.account_id)), by, Permission.CAP_APPROVE)
+        _require_on_each(_datasets(account_of(found.account_id)), by, Permission.CAP_APPROVE)
     _decide(found, ProposalStatus.ENDED, by)
     record(Event.LIMIT_PROPOSAL_ENDED, by=by, on=found, account=found.account_id)
 
 
-def _account(key: str) -> Account:
+def readable_account(key: str) -> Account:
+    """Return an account as it is now, with what its label reads; raise NotFound without one."""
+    row = Account.objects.select_related(*accounts.RELATED).filter(pk=key).first()
+    if row is None:
+        raise NotFound("There is no such account.")
+    return row
+
+
+def account_of(key: str) -> Account:
     """Return an account, held until the transaction ends."""
     row = Account.objects.select_for_update(of=("self",), no_key=True).filter(pk=key).first()
     if row is None:
@@ -131,32 +143,39 @@ def _require_on_each(datasets: Iterable[Dataset], by: User, permission: Permissi
         require(by, permission, on=dataset)
 
 
-def _require_changer(row: Account, by: User) -> None:
+def require_changer(row: Account, by: User) -> None:
     """Ask for owners on caps; elsewhere for an administrator who does not benefit (S5)."""
     if row.scope in _CAPS:
         _require_on_each(_datasets(row), by, Permission.CAP_PROPOSE)
         return
     require(by, Permission.BUDGET_ALLOCATE)
-    benefit = row.grant.project.member_ids if row.grant is not None else {row.person_id}
+    benefit = on_project(row.grant.project) if row.grant is not None else {row.person_id}
     if by.pk in benefit:
         raise NotAllowed("This is your own budget: somebody else changes it.", code="benefits")
 
 
-def _limit(row: Account, epsilon: Decimal, pure_epsilon: Decimal | None) -> Loss:
+def limit_of(row: Account, epsilon: Decimal, pure_epsilon: Decimal | None) -> Loss:
+    """Return the limit that an ε means for an account, within what its dataset allows."""
     pure = row.pure_limit if pure_epsilon is None else accounts.pure_limit(pure_epsilon)
     limit = replace(accounts.limit_from_epsilon(epsilon, row.counted_in), pure=pure)
-    if row.grant is not None:
-        require_within_cap(row.grant, limit)
+    require_room(row, limit)
     return limit
 
 
-def _said(reason: str) -> str:
+def require_room(row: Account, limit: Loss) -> None:
+    """Raise InvalidInput where a grant's limit would be above its dataset's cap."""
+    if row.grant is not None:
+        require_within_cap(row.grant, limit)
+
+
+def said(reason: str) -> str:
+    """Return a reason that says something, or raise InvalidInput."""
     if not reason.strip():
         raise InvalidInput("Say why: the change keeps your reason.", code="reason_missing")
     return reason.strip()[:300]
 
 
-def _apply(row: Account, limit: Loss, *, reason: str, by: User, confirmed_by: User | None) -> None:
+def apply(row: Account, limit: Loss, *, reason: str, by: User, confirmed_by: User | None) -> None:
     """Write the change and then the limit; refuse below what is reserved and spent."""
     if not (row.reserved + row.spent).fits(limit):
         raise IllegalMove("This is below what is already reserved and spent.", code="below_spent")

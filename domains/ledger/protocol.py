@@ -144,6 +144,20 @@ def void(charge_id: str, *, reason: str) -> bool:
         return True
 
 
+def void_all(charge_ids: Sequence[str], *, reason: str) -> None:
+    """Give several reservations back in the caller's transaction, or raise IllegalMove "not_reserved" for all.
+
+    All rows are taken before the first leaf is written, in the one order.
+    """
+    rows = Charge.objects.filter(pk__in=charge_ids)
+    charges = list(rows.select_for_update(no_key=True).order_by("id"))
+    touched = Account.objects.filter(entries__charge__in=charges).distinct().values("pk")
+    list(Account.objects.select_for_update(no_key=True).filter(pk__in=touched).order_by("id"))
+    for charge in charges:
+        if not void(charge.pk, reason=reason):
+            raise IllegalMove("A run has spent what was reserved. Look again.", code="not_reserved")
+
+
 def burn(charge_id: str, fence: int) -> bool:
     """Give up a committed charge that has no answer; it stays spent. False if it is not ours to burn."""
     with transaction.atomic():

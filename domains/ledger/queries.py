@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,6 @@ from domains.ledger.models import (
     Answer,
     Charge,
     ChargeState,
-    Entry,
     LimitProposal,
     ProposalStatus,
     Scope,
@@ -201,6 +200,14 @@ def balance(account: str) -> Balance:
     return _balance(row)
 
 
+def visible_balance(account: str, user: User) -> Balance:
+    """Return one account's balance to whoever may see it, or raise NotFound."""
+    row = _visible(user).filter(pk=account).select_related(*accounts.RELATED).first()
+    if row is None:
+        raise NotFound("There is no such budget that you can see.")
+    return _balance(row)
+
+
 def _balance(row: Account) -> Balance:
     return Balance(
         row.scope,
@@ -232,10 +239,25 @@ def chain_of(balance: Balance, rows: Iterable[Balance]) -> list[Balance]:
     ]
 
 
-def budget_rows(user: User) -> list[Balance]:
-    """Return the balances that `user` may see, topmost first, in a constant number of queries."""
+def chain(balance: Balance) -> list[Balance]:
+    """Return what a question under this account passes through, read now: itself, its dataset, its population."""
+    above = Account.objects.filter(scope=Scope.POPULATION, population=balance.population)
+    if balance.dataset:
+        above |= Account.objects.filter(scope=Scope.DATASET, dataset=balance.dataset)
+    rows = [_balance(row) for row in above.select_related(*accounts.RELATED)]
+    return chain_of(balance, [balance, *(row for row in rows if row.account != balance.account)])
+
+
+def budget_rows(user: User, **only: str) -> list[Balance]:
+    """Return the balances that `user` may see, topmost first, in a constant number of queries.
+
+    `only` narrows them to one scope, dataset (its short name), project or person (keys).
+    """
     order = {scope.value: place for place, scope in enumerate(Scope)}
     rows = _visible(user).select_related(*accounts.RELATED)
+    for name, value in only.items():
+        if value:
+            rows = rows.filter(_NARROW[name](value))
     return sorted((_balance(row) for row in rows), key=lambda b: (order[b.scope], b.label))
 
 
@@ -260,14 +282,29 @@ def nearly_used(shares: tuple[int, ...] = (80, 95)) -> dict[tuple[str, str], int
     }
 
 
-def entry_rows(user: User) -> QuerySet[Entry]:
-    """Return the lines of the books behind those balances, newest first."""
-    related = [f"account__{name}" for name in accounts.RELATED]
-    return Entry.objects.filter(account__in=_visible(user)).select_related(*related).order_by("-seq")
+_NARROW: dict[str, Callable[[str], Q]] = {
+    "scope": lambda value: Q(scope=value),
+    "dataset": lambda value: Q(dataset__slug=value) | Q(grant__dataset__slug=value),
+    "project": lambda value: Q(grant__project=value),
+    "person": lambda value: Q(person=value),
+}
 
 
-def _visible(user: User) -> QuerySet[Account]:
-    """Choose accounts by the permission table: all for node-wide readers, else by seats on datasets and projects."""
+def sees_inside(account: str, user: User) -> bool:
+    """Answer whether `user` may see what was spent under an account, when and by whom, and not its balance alone."""
+    return _visible(user, inside=True).filter(pk=account).exists()
+
+
+def inside(user: User) -> QuerySet[Account]:
+    """Return the accounts of which `user` may see every line."""
+    return _visible(user, inside=True)
+
+
+def _visible(user: User, *, inside: bool = False) -> QuerySet[Account]:
+    """Choose accounts by the permission table: all for node-wide readers, else by seats on datasets and projects.
+
+    `inside` leaves out those of which one may know the balance and not what others did under it.
+    """
     if allows(user, Permission.BUDGET_READ):
         return Account.objects.all()
     scoped = user.token_scopes is None or Permission.BUDGET_READ in user.token_scopes
@@ -277,15 +314,20 @@ def _visible(user: User) -> QuerySet[Account]:
     stewards = [role.value for role in readers if user.node_roles & NEEDS.get(role, set())]
     kept = Dataset.objects.filter(_seat("stewards", user, stewards)).values("pk")
     own = AccessGrant.objects.filter(_seat("project__members", user, [role.value for role in readers]))
-    asked = Dataset.objects.filter(pk__in=own.values("dataset")).values("pk")
-    tops = Dataset.objects.filter(Q(pk__in=kept) | Q(pk__in=asked))
-    return Account.objects.filter(
-        Q(scope=Scope.POPULATION, population__in=tops.values("population"))
-        | Q(scope=Scope.DATASET, dataset__in=tops.values("pk"))
-        | Q(scope=Scope.GRANT, grant__in=own.values("pk"))
+    mine = (
+        Q(scope=Scope.GRANT, grant__in=own.values("pk"))
         | Q(scope=Scope.GRANT, grant__dataset__in=kept)
         | Q(scope=Scope.PERSON, dataset__in=kept)
         | Q(scope=Scope.PERSON, person=user)
+    )
+    if inside:
+        return Account.objects.filter(mine | Q(scope=Scope.DATASET, dataset__in=kept))
+    asked = Dataset.objects.filter(pk__in=own.values("dataset")).values("pk")
+    tops = Dataset.objects.filter(Q(pk__in=kept) | Q(pk__in=asked))
+    return Account.objects.filter(
+        mine
+        | Q(scope=Scope.POPULATION, population__in=tops.values("population"))
+        | Q(scope=Scope.DATASET, dataset__in=tops.values("pk"))
     )
 
 
@@ -306,6 +348,12 @@ def charge(charge_id: str) -> ChargeView:
     if row is None:
         raise NotFound("There is no such charge.")
     return _view(row)
+
+
+def reservations(account: str) -> list[tuple[str, Loss]]:
+    """Return what is reserved under an account, as keys and losses of charges, newest first."""
+    rows = Charge.objects.filter(state=ChargeState.RESERVED, entries__account=account)
+    return [(row.pk, row.loss) for row in rows.distinct().order_by("-id")]
 
 
 def answered(repeat_key: str) -> list[str]:

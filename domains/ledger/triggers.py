@@ -7,6 +7,7 @@ from privacy.loss import CURRENCIES
 
 ACCOUNT, CHARGE, ENTRY = "ledger_account", "ledger_charge", "ledger_entry"
 ANSWER, CHANGE, PROPOSAL = "ledger_answer", "ledger_limitchange", "ledger_limitproposal"
+TOPUP, ALERT = "ledger_topup", "ledger_budgetalert"
 
 
 def _same(*columns: str) -> str:
@@ -98,8 +99,40 @@ CREATE CONSTRAINT TRIGGER {_SETTLED} AFTER INSERT OR UPDATE ON {ACCOUNT}
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION {_SETTLED}_f()""",
 )
 
+_TOPUP_MOVES = f"""{_same("id", "created_at", "grant_id", "asked_epsilon", "reason", "asked_by_id")} AND (
+    (OLD.status = 'asked' AND NEW.status IN ('proposed', 'declined', 'withdrawn'))
+    OR (OLD.status = 'proposed' AND NEW.status IN ('confirmed', 'declined', 'withdrawn')
+        AND {_same("epsilon", "pure_epsilon", *CURRENCIES, "limit_version", "proposed_at", "proposed_by_id")}))"""
+# Whoever allocates is never, and never was, on the project that benefits.
+_NOBODY_BENEFITS = """NEW.status NOT IN ('proposed', 'confirmed') OR NOT EXISTS (
+    SELECT 1 FROM projects_projectmember m JOIN projects_accessgrant g ON g.project_id = m.project_id
+    WHERE g.id = NEW.grant_id AND m.user_id IN (NEW.proposed_by_id, NEW.decided_by_id))"""
+
 register(
     *kept(ACCOUNT),
+    *append_only(ALERT),
+    *kept(TOPUP),
+    check(
+        f"{TOPUP}_moves",
+        TOPUP,
+        on="UPDATE",
+        unless=_TOPUP_MOVES,
+        message="a top-up goes from asked to proposed to confirmed, declined or withdrawn, and is never rewritten",
+    ),
+    check(
+        f"{TOPUP}_nobody_benefits",
+        TOPUP,
+        on="UPDATE",
+        unless=_NOBODY_BENEFITS,
+        message="who proposes or confirms a larger budget is not on the project",
+    ),
+    guard(
+        f"{TOPUP}_starts_asked",
+        TOPUP,
+        on="INSERT",
+        when="NEW.status <> 'asked'",
+        message="a top-up starts asked for",
+    ),
     _ACCOUNT_SETTLED,
     check(
         f"{ACCOUNT}_moves",
@@ -122,8 +155,8 @@ register(
         on="INSERT",
         unless=f"""NEW.confirmed_by_id IS NOT NULL
             OR ({_each("NEW.{c}_after <= NEW.{c}_before")})
-            OR (SELECT a.scope FROM {ACCOUNT} a WHERE a.id = NEW.account_id) IN ('grant', 'person')""",
-        message="raising the cap of a dataset or population takes two people",
+            OR (SELECT a.scope FROM {ACCOUNT} a WHERE a.id = NEW.account_id) = 'person'""",
+        message="raising the limit of a population, dataset or grant takes two people",
     ),
     *kept(PROPOSAL),
     check(

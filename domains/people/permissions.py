@@ -62,6 +62,8 @@ class Permission(StrEnum):
     PROJECT_SUSPEND = "project.suspend"
     BUDGET_READ = "budget.read"
     BUDGET_ALLOCATE = "budget.allocate"
+    BUDGET_ASK = "budget.ask"
+    BUDGET_CONFIRM = "budget.confirm"
     CAP_PROPOSE = "cap.propose"
     CAP_APPROVE = "cap.approve"
     GRANT_REVOKE = "grant.revoke"
@@ -97,6 +99,7 @@ TABLE: dict[Role, frozenset[Permission]] = {
             _P.PROJECT_READ,
             _P.BUDGET_READ,
             _P.BUDGET_ALLOCATE,
+            _P.BUDGET_CONFIRM,
             _P.PEOPLE_READ,
             _P.PEOPLE_MANAGE,
             _P.AUDIT_RECONCILE,
@@ -142,6 +145,7 @@ TABLE: dict[Role, frozenset[Permission]] = {
             _P.POLICY_PROPOSE,
             _P.CAP_PROPOSE,
             _P.BUDGET_READ,
+            _P.BUDGET_CONFIRM,
             _P.PROJECT_READ,
             _P.GRANT_REVOKE,
             _P.REQUEST_READ,
@@ -167,6 +171,7 @@ TABLE: dict[Role, frozenset[Permission]] = {
             _P.PROJECT_EDIT,
             _P.PROJECT_CLOSE,
             _P.BUDGET_READ,
+            _P.BUDGET_ASK,
             _P.REQUEST_CREATE,
             _P.REQUEST_READ,
             _P.REQUEST_COMMENT,
@@ -177,6 +182,7 @@ TABLE: dict[Role, frozenset[Permission]] = {
         {
             _P.PROJECT_READ,
             _P.BUDGET_READ,
+            _P.BUDGET_ASK,
             _P.REQUEST_CREATE,
             _P.REQUEST_READ,
             _P.REQUEST_COMMENT,

@@ -29,9 +29,10 @@ GROUPS: tuple[ScopeGroup, ...] = (
     ScopeGroup("projects", "Write and hand in projects", frozenset({_P.PROJECT_CREATE, _P.PROJECT_EDIT})),
     ScopeGroup(
         "requests",
-        "Write, check, submit, withdraw and comment on requests",
+        "Write, check, submit, withdraw and comment on requests; ask for larger budgets",
         frozenset(
             {_P.REQUEST_CREATE, _P.REQUEST_EDIT, _P.REQUEST_SUBMIT, _P.REQUEST_WITHDRAW, _P.REQUEST_COMMENT}
+            | {_P.BUDGET_ASK}
         ),
     ),
     ScopeGroup(
@@ -76,7 +77,10 @@ GROUPS: tuple[ScopeGroup, ...] = (
         True,
     ),
     ScopeGroup(
-        "allocate", "Allocate budgets and approve caps", frozenset({_P.BUDGET_ALLOCATE, _P.CAP_APPROVE}), True
+        "allocate",
+        "Allocate and cut budgets, confirm larger ones, and approve caps",
+        frozenset({_P.BUDGET_ALLOCATE, _P.BUDGET_CONFIRM, _P.CAP_APPROVE}),
+        True,
     ),
     ScopeGroup(
         "manage",

@@ -75,6 +75,11 @@ def detail(key: str, user: User) -> AnalysisRequest:
     return analysis
 
 
+def paid_by(charge: str, user: User) -> AnalysisRequest | None:
+    """Return the request that a charge was for, if there is one that `user` may read."""
+    return visible_to(user).filter(job__charge=charge).first()
+
+
 def queue(user: User) -> QuerySet[AnalysisRequest]:
     """Return the requests that wait for a decision and that `user` may decide on, oldest first."""
     mine = Q(grant__dataset__stewards__user=user, grant__dataset__stewards__ended_at=None)

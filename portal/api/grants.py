@@ -18,6 +18,7 @@ from rest_framework.routers import SimpleRouter
 from rest_framework.viewsets import GenericViewSet
 
 from domains.ledger import actions as ledger
+from domains.ledger import topups
 from domains.projects import actions, queries
 from domains.projects.lifecycle import GrantStatus
 from domains.projects.models import AccessGrant
@@ -25,6 +26,7 @@ from domains.projects.rights import grant_usable
 from portal.api.auth import RecentSignIn
 from portal.api.datasets import StatedReasonIn
 from portal.api.shapes import DatasetShort, PersonShort, ProjectShort, valid
+from portal.api.topups import LimitIn, TopUpOut
 
 
 class GrantOut(serializers.Serializer[Any]):
@@ -134,6 +136,28 @@ class Grants(GenericViewSet[AccessGrant]):
         given = valid(AllocateIn, request)
         ledger.allocate(queries.grant(pk, request.user), **given, by=request.user)
         return shown(pk, request)
+
+    @extend_schema(
+        request=LimitIn,
+        responses={201: TopUpOut},
+        summary="Ask for a larger budget, as a member of the project",
+    )
+    @action(detail=True, methods=["post"])
+    def ask_for_more(self, request: Request, pk: str) -> Response:
+        given = valid(LimitIn, request)
+        made = topups.ask(queries.grant(pk, request.user), **given, by=request.user)
+        return Response(TopUpOut(made).data, status=201)
+
+    @extend_schema(
+        request=LimitIn,
+        responses={201: TopUpOut},
+        summary="Propose a larger budget, as an administrator who is not on the project",
+    )
+    @action(detail=True, methods=["post"], permission_classes=[IsAuthenticated, RecentSignIn])
+    def top_up(self, request: Request, pk: str) -> Response:
+        given = valid(LimitIn, request)
+        made = topups.propose_unasked(queries.grant(pk, request.user), **given, by=request.user)
+        return Response(TopUpOut(made).data, status=201)
 
     @extend_schema(
         request=StatedReasonIn, responses=GrantOut, summary="End a grant for good, as the dataset's owner"

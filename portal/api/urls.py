@@ -5,6 +5,7 @@ from django.urls.converters import PathConverter
 from rest_framework.routers import SimpleRouter
 
 from portal.api import (
+    accounts,
     areas,
     audit,
     budgets,
@@ -25,6 +26,7 @@ from portal.api import (
     reviews,
     synthetic,
     tables,
+    topups,
     webhooks,
 )
 from portal.api.idempotency import keeping
@@ -39,6 +41,8 @@ _RESOURCES = (
     policies,
     projects,
     grants,
+    topups,
+    accounts,
     requests,
     reviews,
     results,

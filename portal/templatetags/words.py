@@ -12,7 +12,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from privacy.loss import DELTA_UNIT, PURE_UNIT, RHO_UNIT, Loss
+from privacy.loss import DELTA_UNIT, PURE_UNIT, RHO_UNIT, Loss, total_epsilon
+from privacy.risk import guess_after
 
 register = template.Library()
 
@@ -101,6 +102,32 @@ def delta(value: Decimal | float) -> str:
     """Write a δ, which is tiny, as a power of ten."""
     mantissa, exponent = f"{float(value):.0e}".split("e")
     return f"{mantissa} × 10{str(int(exponent)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+
+
+@register.filter
+def risk(balance: Any) -> str:
+    """Say what a whole budget means for one person, in a sentence for everybody."""
+    percent = math.ceil(1000 * guess_after(balance.epsilon_limit, 2 * balance.delta)) / 10
+    often = f"at most {percent:g} % of the time" if percent < 99.9 else "almost every time"
+    return (
+        "Were all of it spent, somebody who guesses about one person and is right half the time now "
+        f"could be right {often}."
+    )
+
+
+@register.filter
+def limit_change(change: Any) -> str:
+    """Write what a change of a limit did, as the ε of both, with δ as its account reads it."""
+    delta = change.account.counted_in.conversion_delta
+    before = Loss(change.rho_before, change.delta_before, change.pure_before)
+    after = Loss(change.rho_after, change.delta_after, change.pure_after)
+    return f"{epsilon(total_epsilon(before, delta))} → {epsilon(total_epsilon(after, delta))}"
+
+
+@register.filter
+def whole_delta(balance: Any) -> str:
+    """Write the δ at which a budget's ε is read, both halves of it."""
+    return delta(2 * balance.delta)
 
 
 SCOPES = {

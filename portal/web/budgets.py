@@ -1,19 +1,21 @@
-"""Budgets: how much of each is committed, reserved and left, and the lines of the books."""
+"""Budgets: how much of each is committed, reserved and left, how it came to be so, and for how long it will last."""
 
 from __future__ import annotations
 
 import functools
 from decimal import Decimal
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 from django.views.decorators.http import require_GET
 
-from domains.ledger import queries
+from domains.ledger import caps, limits, lines, queries, usage
+from domains.ledger.models import Scope
 from domains.ledger.queries import Balance
-from portal import sheets
-from portal.web import pages
+from portal.web import burndown, pages
+from portal.web.budget_forms import BudgetFilter
 from portal.web.forms import SimilarForm
 from privacy.loss import Loss, pure_of, rho_of
 
@@ -23,14 +25,21 @@ SIMILAR = Decimal("0.1")  # the question that is counted until another is named
 @require_GET
 def listing(request: HttpRequest) -> HttpResponse:
     """Show the budgets that this person may see, as bars with words, and how many similar questions each holds."""
-    rows = queries.budget_rows(request.user)
-    form = SimilarForm(request.GET if "epsilon" in request.GET else {"epsilon": SIMILAR})
-    epsilon = form.cleaned_data["epsilon"] if form.is_valid() else SIMILAR
+    narrow = BudgetFilter(request.GET)
+    only = narrow.chosen()
+    rows = queries.budget_rows(request.user, **only)
+    above = queries.budget_rows(request.user) if any(only.values()) else rows
+    form, epsilon = _similar(request)
     page = pages.page_of(request, rows, 12)
-    left = {balance.account: _similar_left(balance, rows, epsilon) for balance in page}
-    return render(
-        request, "budgets/list.html", {"page": page, "form": form, "epsilon": epsilon, "similar": left}
-    )
+    left = {balance.account: _similar_left(balance, above, epsilon) for balance in page}
+    values = {"page": page, "form": form, "epsilon": epsilon, "similar": left, "narrow": narrow, "only": only}
+    return render(request, "budgets/list.html", values)
+
+
+def _similar(request: HttpRequest) -> tuple[SimilarForm, Decimal]:
+    """Read the ε of the questions that are to be counted."""
+    form = SimilarForm(request.GET if "epsilon" in request.GET else {"epsilon": SIMILAR})
+    return form, form.cleaned_data["epsilon"] if form.is_valid() else SIMILAR
 
 
 def _similar_left(balance: Balance, rows: list[Balance], epsilon: Decimal) -> dict[str, int]:
@@ -47,36 +56,41 @@ _rho = functools.lru_cache(maxsize=256)(rho_of)
 
 
 @require_GET
-def entries(request: HttpRequest) -> HttpResponse:
-    """Show the lines of the books behind those budgets, newest first."""
-    page = pages.page_of(request, queries.entry_rows(request.user), 50)
-    return render(request, "budgets/entries.html", {"page": page})
+def account(request: HttpRequest, account: str) -> HttpResponse:
+    """Show one budget: its three units, and to those inside its course, its outlook and who spent it."""
+    balance = queries.visible_balance(account, request.user)
+    form, epsilon = _similar(request)
+    above = queries.chain(balance)
+    values: dict[str, Any] = {
+        "balance": balance,
+        "form": form,
+        "epsilon": epsilon,
+        "left": _similar_left(balance, above, epsilon),
+        "may": caps.may_change(limits.readable_account(account), request.user),
+        "is_inside": queries.sees_inside(account, request.user),
+    }
+    if values["is_inside"]:
+        values |= _inside(request, account, balance)
+    return render(request, "budgets/account.html", values)
 
 
-@require_GET
-def entries_csv(request: HttpRequest) -> HttpResponse:
-    """Offer the same lines as CSV, in ledger units."""
-    header = ("seq", "at", "kind", "account", "charge", "rho_1e-12", "delta_1e-18", "pure_1e-12")
-    rows = (
-        (
-            row.seq,
-            row.at.isoformat(),
-            row.kind,
-            row.account.label,
-            row.charge_id,
-            row.rho,
-            row.delta,
-            row.pure,
-        )
-        for row in queries.entry_rows(request.user)
-    )
-    return pages.download(
-        sheets.to_csv(header, rows), name="ledger-entries.csv", content_type="text/csv; charset=utf-8"
-    )
+def _inside(request: HttpRequest, account: str, balance: Balance) -> dict[str, Any]:
+    """Return what only those may see who may read every line of an account."""
+    found: dict[str, Any] = {
+        "course": burndown.drawn(usage.course(account), balance.delta),
+        "outlook": usage.outlook(account),
+        "changes": lines.changes(request.user, account=account)[:20],
+    }
+    shares = {}
+    if balance.scope in {Scope.POPULATION, Scope.DATASET}:
+        shares["project"] = usage.by_project(account)
+    if balance.scope != Scope.PERSON:
+        shares["person"] = usage.by_person(account)
+    found["shares"] = {kind: burndown.shares(rows, balance) for kind, rows in shares.items()}
+    return found
 
 
 urlpatterns = [
     path("budgets/", listing, name="budgets"),
-    path("budgets/entries/", entries, name="budget_entries"),
-    path("budgets/entries.csv", entries_csv, name="budget_entries_csv"),
+    path("budgets/accounts/<str:account>/", account, name="budget_account"),
 ]

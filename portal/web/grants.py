@@ -31,6 +31,8 @@ class Line:
     usable: Usable | None
     may_allocate: bool
     may_stop: bool
+    may_ask_more: bool = False
+    may_top_up: bool = False
 
 
 def line(grant: AccessGrant, user: User, usable: Usable | None) -> Line:
@@ -43,6 +45,10 @@ def line(grant: AccessGrant, user: User, usable: Usable | None) -> Line:
         and allows(user, Permission.BUDGET_ALLOCATE)
         and user.pk not in grant.project.member_ids,
         may_stop=not grant.state.is_final and allows(user, Permission.GRANT_REVOKE, on=grant),
+        may_ask_more=grant.status == GrantStatus.GRANTED and allows(user, Permission.BUDGET_ASK, on=grant),
+        may_top_up=grant.status == GrantStatus.GRANTED
+        and allows(user, Permission.BUDGET_ALLOCATE)
+        and user.pk not in grant.project.member_ids,
     )
 
 

@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from domains.catalog.models import Dataset
 from domains.delivery import actions as delivery
 from domains.delivery import queries as deliveries
 from domains.delivery.models import Webhook
+from domains.ledger import limits, topups
+from domains.ledger import queries as books
 from domains.notices import tasks
 from domains.notices.models import Notice
 from domains.people.models import ApiToken, User
@@ -139,6 +142,15 @@ def values(world: World) -> dict[str, str]:
         "datasets/name": "groups",
         "what": "retire",
         "mock": _proposed(grant.dataset).pk,
+        "topup": topups.ask(grant, epsilon=Decimal(2), reason="More questions.", by=sam).pk,
+        "account": books.balances(grant, sam)[2].account or "",
+        "cap": limits.propose_raise(
+            str(books.balances(grant, sam)[1].account),
+            epsilon=Decimal(4),
+            reason="More.",
+            by=world.user("alice"),
+        ),
+        "seq": "1",
         "kind": "csv",
         "audit/kind": "csv",
         "datasets/pk": grant.dataset.slug,
