@@ -15,6 +15,11 @@ from domains.people.permissions import Permission, Role, allows
 from domains.projects.guards import on_project
 
 
+def none() -> Any:
+    """Return no proposals: what an API says its rows are like."""
+    return LimitProposal.objects.none()
+
+
 def visible_to(user: User) -> Any:
     """Return the proposals that `user` made or may read or decide, newest first."""
     related = [f"account__{name}" for name in accounts.RELATED]

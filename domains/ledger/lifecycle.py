@@ -1,9 +1,37 @@
-"""How an ask for a larger budget lives."""
+"""The words of the ledger: what a cap is for, what a line says, and how an ask for a larger budget lives."""
 
 from django.db import models
 
 from domains.base import State
 from domains.people.permissions import Role
+
+
+class Scope(models.TextChoices):
+    """What a cap is for; a charge passes through one account of each."""
+
+    POPULATION = "population"
+    DATASET = "dataset"
+    GRANT = "grant"
+    PERSON = "person"  # one person on one dataset
+
+
+class ChargeState(models.TextChoices):
+    RESERVED = "RESERVED"
+    COMMITTED = "COMMITTED"
+    BURNT = "BURNT"
+    VOID = "VOID"
+
+
+class EntryKind(models.TextChoices):
+    RESERVE = "RESERVE"
+    COMMIT = "COMMIT"
+    VOID = "VOID"
+
+
+class ProposalStatus(models.TextChoices):
+    OPEN = "open"
+    CONFIRMED = "confirmed"
+    ENDED = "ended"  # turned down, or taken back
 
 
 class TopUpStatus(models.TextChoices):

@@ -295,6 +295,11 @@ def sees_inside(account: str, user: User) -> bool:
     return _visible(user, inside=True).filter(pk=account).exists()
 
 
+def inside_nothing() -> QuerySet[Account]:
+    """Return no accounts: what an API says its rows are like."""
+    return Account.objects.none()
+
+
 def inside(user: User) -> QuerySet[Account]:
     """Return the accounts of which `user` may see every line."""
     return _visible(user, inside=True)

@@ -41,7 +41,7 @@ def ask(
     require(by, Permission.BUDGET_ASK, on=grant)
     row = _account_of(grant)
     _raised(row, epsilon, pure_epsilon)  # refused at once if it could never be granted
-    made = _open(row, epsilon, pure_epsilon, reason, asked_by=by)
+    made = _open(grant, epsilon, pure_epsilon, reason, asked_by=by)
     record(Event.TOPUP_ASKED, by=by, on=made, grant=grant.pk, epsilon=str(epsilon))
     text = f"“{grant.project.title}” asks for a budget of ε = {_short(epsilon)} on {grant.dataset.title}."
     tell(_administrators(grant) - {by}, Event.TOPUP_ASKED, text, _path(made))
@@ -69,7 +69,7 @@ def propose_unasked(
     row = _account_of(grant)
     limit = _raised(row, epsilon, pure_epsilon)
     proposal = _proposal(row, limit, epsilon, pure_epsilon, by)
-    made = _open(row, epsilon, pure_epsilon, reason, asked_by=by)
+    made = _open(grant, epsilon, pure_epsilon, reason, asked_by=by)
     move(made, TopUpStatus.PROPOSED, **proposal)
     _tell_second(made, by)
     return made
@@ -142,12 +142,12 @@ def _raised(row: Account, epsilon: Decimal, pure_epsilon: Decimal | None) -> Los
 
 
 def _open(
-    row: Account, epsilon: Decimal, pure_epsilon: Decimal | None, reason: str, *, asked_by: User
+    grant: AccessGrant, epsilon: Decimal, pure_epsilon: Decimal | None, reason: str, *, asked_by: User
 ) -> TopUp:
-    if TopUp.objects.filter(grant=row.grant_id, status__in=_OPEN).exists():
+    if TopUp.objects.filter(grant=grant, status__in=_OPEN).exists():
         raise IllegalMove("A larger budget is being decided on already.", code="already_asked")
     return TopUp.objects.create(
-        grant_id=row.grant_id,
+        grant=grant,
         epsilon=epsilon,
         pure_epsilon=pure_epsilon,
         asked_epsilon=epsilon,
@@ -218,6 +218,11 @@ def _short(epsilon: Decimal) -> str:
 
 
 # --- Reading -----------------------------------------------------------------------------------------------------
+
+
+def none() -> Any:
+    """Return no top-ups: what an API says its rows are like."""
+    return TopUp.objects.none()
 
 
 def visible_to(user: User) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 
@@ -13,7 +14,6 @@ from domains.errors import IllegalMove
 from domains.jobs import actions as jobs
 from domains.ledger import limits, protocol
 from domains.ledger import queries as books
-from domains.ledger.models import Account
 from domains.ledger.policy import to_give_back
 from domains.notices.outbox import tell
 from domains.people.models import User
@@ -90,7 +90,7 @@ def _tell(analysis: AnalysisRequest) -> None:
     tell(deciders - {analysis.author}, Event.REQUEST_CUT_BACK, text, f"/requests/{analysis.pk}/decision/")
 
 
-def _tell_holders(row: Account, epsilon: Decimal, why: str, by: User) -> None:
+def _tell_holders(row: Any, epsilon: Decimal, why: str, by: User) -> None:
     """Tell those whose own budget became smaller: a grant's project, or the person."""
     if row.grant is not None:
         members = row.grant.project.members.filter(ended_at=None).select_related("user")

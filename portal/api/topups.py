@@ -16,8 +16,7 @@ from rest_framework.routers import SimpleRouter
 from rest_framework.viewsets import GenericViewSet
 
 from domains.ledger import caps, limits, topups
-from domains.ledger.lifecycle import TopUpStatus
-from domains.ledger.models import LimitProposal, ProposalStatus, TopUp
+from domains.ledger.lifecycle import ProposalStatus, TopUpStatus
 from portal.api.auth import RecentSignIn
 from portal.api.datasets import StatedReasonIn
 from portal.api.shapes import DatasetShort, PersonShort, ProjectShort, valid
@@ -74,10 +73,10 @@ class TopUpFilter(django_filters.FilterSet):
 _DECIDING = [IsAuthenticated, RecentSignIn]
 
 
-class TopUps(GenericViewSet[TopUp]):
+class TopUps(GenericViewSet[Any]):
     """Larger budgets of the grants that the caller may read."""
 
-    queryset = TopUp.objects.none()
+    queryset = topups.none()
     serializer_class = TopUpOut
     filterset_class = TopUpFilter
     lookup_url_kwarg = "topup"
@@ -140,10 +139,10 @@ class CapOut(serializers.Serializer[Any]):
     decided_at = serializers.DateTimeField(allow_null=True)
 
 
-class Caps(GenericViewSet[LimitProposal]):
+class Caps(GenericViewSet[Any]):
     """Proposals of higher caps that the caller may read or decide."""
 
-    queryset = LimitProposal.objects.none()
+    queryset = caps.none()
     serializer_class = CapOut
     filter_backends = []
     lookup_url_kwarg = "cap"

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 from django import forms
 
+from domains.ledger.lifecycle import Scope
 from domains.ledger.lines import BURNT
-from domains.ledger.models import Scope
 
 _SHORT = {"inputmode": "decimal", "class": "form-short", "autocomplete": "off"}
 

@@ -12,7 +12,7 @@ from django.urls import path
 from django.views.decorators.http import require_GET
 
 from domains.ledger import caps, limits, lines, queries, usage
-from domains.ledger.models import Scope
+from domains.ledger.lifecycle import Scope
 from domains.ledger.queries import Balance
 from portal.web import burndown, pages
 from portal.web.budget_forms import BudgetFilter

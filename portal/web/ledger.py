@@ -13,7 +13,6 @@ from django.views.decorators.http import require_GET
 
 from domains.audit import queries as audit
 from domains.ledger import lines
-from domains.ledger.models import Entry
 from domains.people.permissions import Permission, allows
 from domains.requests import queries as requests
 from portal import sheets
@@ -61,7 +60,7 @@ def _written(rows: Any) -> Iterator[str]:
         yield writer.writerow([sheets.safe(cell) for cell in _cells(row)])
 
 
-def _cells(row: Entry) -> Iterable[object]:
+def _cells(row: Any) -> Iterable[object]:
     grant, person = row.charge.grant, row.charge.person
     about = (grant.project.title, grant.dataset.slug) if grant else ("", "")
     return (

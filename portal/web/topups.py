@@ -12,7 +12,6 @@ from django.views.decorators.http import require_GET, require_http_methods
 from domains.ledger import caps, limits, topups
 from domains.ledger import queries as books
 from domains.ledger.lifecycle import TOPUP
-from domains.ledger.models import TopUp
 from domains.people.permissions import Permission, require
 from domains.projects import queries as projects
 from domains.requests import cuts
@@ -88,7 +87,7 @@ def detail(request: HttpRequest, topup: str) -> HttpResponse:
     return render(request, "budgets/topup.html", values, status=422 if failed else 200)
 
 
-def _do(request: HttpRequest, row: TopUp, do: str, data: dict[str, Any]) -> bool:
+def _do(request: HttpRequest, row: Any, do: str, data: dict[str, Any]) -> bool:
     actions = {
         "propose": (topups.propose, "Proposed. A second person was told."),
         "confirm": (topups.confirm, "Confirmed: the budget was raised. The members were told."),

@@ -55,6 +55,7 @@ PAGES = {
         "/stuck/",
         "/budgets/",
         "/budgets/entries/",
+        "/budgets/topups/",
     ],
     "theo": ["/", "/audit/", "/audit/events/1/", "/audit/verify/", "/budgets/entries/"],
 }

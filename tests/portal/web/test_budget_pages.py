@@ -67,8 +67,8 @@ def test_an_ask_is_proposed_and_confirmed_in_the_browser(given: Story) -> None:
 def test_who_may_ask_answer_and_read(given: Story) -> None:
     made = asked(given)
     addresses = {
-        reverse("grant_ask_more", args=[given.grant.pk]): (200, 403, 404, 403, 403, 404),
-        reverse("grant_topup", args=[given.grant.pk]): (403, 403, 404, 200, 403, 404),
+        reverse("grant_ask_more", args=[given.grant.pk]): (200, 403, 403, 403, 403, 404),
+        reverse("grant_topup", args=[given.grant.pk]): (403, 403, 403, 200, 403, 404),
         reverse("topup", args=[made.pk]): (200, 200, 404, 200, 200, 404),
         reverse("account_cut", args=[account().pk]): (403, 403, 404, 200, 403, 404),
         reverse("account_raise", args=[account(Scope.DATASET).pk]): (403, 200, 404, 403, 403, 404),
