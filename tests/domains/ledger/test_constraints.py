@@ -16,7 +16,16 @@ from domains import triggers
 from domains.audit import checkpoints
 from domains.audit.models import AuditEvent, AuditHead, AuditNode
 from domains.ledger import protocol
-from domains.ledger.models import Account, Answer, Charge, Entry, LimitChange, LimitProposal
+from domains.ledger.models import (
+    Account,
+    Answer,
+    BudgetAlert,
+    Charge,
+    Entry,
+    LimitChange,
+    LimitProposal,
+    TopUp,
+)
 from tests.domains.ledger import world as worlds
 from tests.domains.ledger.world import World, faults, reserve
 
@@ -57,9 +66,23 @@ def world() -> World:
         pure_before=100, pure_after=80, reason="lower", changed_by=made.people[0],
     )  # fmt: skip
     Account.objects.filter(pk=grant.pk).update(rho_limit=90, pure_limit=80, limit_version=1)
+    top_up(made, grant)
+    BudgetAlert.objects.create(id="a" * 26, account=grant, limit_version=0, threshold=50)
     checkpoints.witness()
     assert faults() == []
     return made
+
+
+def top_up(made: World, grant: Account) -> None:
+    """Ask for a larger budget as one person, who is on the project, and propose it as another, who is not."""
+    asker, proposer = made.people[0], made.people[1]
+    row = TopUp.objects.create(
+        id="t" * 26, grant=grant.grant, asked_epsilon=2, epsilon=2, reason="r", asked_by=asker
+    )
+    TopUp.objects.filter(pk=row.pk).update(
+        status="proposed", rho=200, delta=100, pure=100, limit_version=1, proposed_by=proposer,
+        proposed_at="2026-01-01T00:00Z",
+    )  # fmt: skip
 
 
 ENTRY = (
@@ -177,6 +200,25 @@ def proposal(
     return PROPOSAL.format(keys=keys, reason=reason, status=status, at=at, by=by, pure=pure)
 
 
+TOPUP = (
+    "INSERT INTO ledger_topup (id, created_at, grant_id, status, asked_epsilon, epsilon, pure_epsilon, reason, asked_by_id, rho, delta, pure, "
+    "limit_version, proposed_at, proposed_by_id, decided_at, decided_by_id, answer) SELECT 'z', created_at, grant_id, {status}, 2, 2, NULL, {reason}, "
+    "asked_by_id, {rho}, delta, pure, limit_version, {proposed_at}, proposed_by_id, {at}, {by}, '' FROM ledger_topup"
+)
+
+
+def topup(
+    status: str = "'withdrawn'",
+    reason: str = "'x'",
+    rho: str = "rho",
+    proposed_at: str = "proposed_at",
+    at: str = "created_at",
+    by: str = "asked_by_id",
+) -> str:
+    return TOPUP.format(status=status, reason=reason, rho=rho, proposed_at=proposed_at, at=at, by=by)
+
+
+CONFIRM = "UPDATE ledger_topup SET status = 'confirmed', decided_at = created_at, decided_by_id = "
 TOP = "(SELECT id FROM ledger_account WHERE scope = 'population')"
 A_PERSON = {
     "scope": "'person'", "grant": "NULL", "dataset": "(SELECT MIN(id) FROM catalog_dataset)",
@@ -290,6 +332,26 @@ ATTACKS = {
     "a decision without a person": proposal(status="'ended'", at="created_at"),
     "a confirmation by nobody": proposal(status="'confirmed'"),
     "two open proposals": proposal(keys="SELECT 'z1' AS key UNION ALL SELECT 'z2' AS key"),
+    # top-ups and alerts
+    "a top-up that starts proposed": topup(status="'proposed'", at="NULL", by="NULL"),
+    "two open top-ups of a grant": topup(status="'asked'", at="NULL", by="NULL"),
+    "a top-up without a reason": topup(reason="''"),
+    "a top-up in a state of its own": topup(status="'free'", at="NULL", by="NULL"),
+    "a top-up proposed at a time by nobody": topup().replace("proposed_by_id, created_at", "NULL, created_at"),
+    "a top-up decided by nobody": topup(at="created_at", by="NULL"),
+    "a top-up that ended undecided": topup(at="NULL", by="NULL"),
+    "a proposal of nothing": topup(status="'proposed'", rho="NULL", at="NULL", by="NULL"),
+    "a top-up declined without an answer": topup(status="'declined'"),
+    "a top-up confirmed by who asked": topup(status="'confirmed'"),
+    "confirm a larger budget for one's own project": f"{CONFIRM}asked_by_id",
+    "confirm one's own larger budget": f"{CONFIRM}proposed_by_id",
+    "propose a larger budget afterwards": "UPDATE ledger_topup SET rho = rho + 1",
+    "delete a top-up": "DELETE FROM ledger_topup",
+    "raise a grant alone": change(after="200"),
+    "edit an alert": "UPDATE ledger_budgetalert SET threshold = 95",
+    "delete an alert": "DELETE FROM ledger_budgetalert",
+    "an alert twice": "INSERT INTO ledger_budgetalert (id, created_at, account_id, limit_version, threshold) SELECT 'z', created_at, account_id, limit_version, threshold FROM ledger_budgetalert",
+    "an alert at a share of its own": "INSERT INTO ledger_budgetalert (id, created_at, account_id, limit_version, threshold) SELECT 'z', created_at, account_id, limit_version, 51 FROM ledger_budgetalert",
     # the log
     "edit an event": "UPDATE audit_auditevent SET actor = 'nobody'",
     "delete an event": "DELETE FROM audit_auditevent WHERE \"index\" = 0",
@@ -310,7 +372,7 @@ ATTACKS = {
 DEFERRED = "reserve without an entry"
 OURS = ("ledger_", "audit_")
 MODELS = (
-    *(Account, Answer, Charge, Entry, LimitChange, LimitProposal),
+    *(Account, Answer, BudgetAlert, Charge, Entry, LimitChange, LimitProposal, TopUp),
     *(AuditEvent, AuditHead, AuditNode),
 )
 _COLUMNS = re.compile(r"UNIQUE constraint failed: (.*)")
