@@ -43,6 +43,8 @@ MEANINGS = {
     "JOB_THREADS": "Threads of one computation, and jobs that one worker runs at once.",
     "KEY_DIR": "The session secret and the audit log's signing key. Back it up apart from the database.",
     "LOG_LEVEL": "Least level that is logged (JSON lines on standard error, never a private value).",
+    "METRICS_NETWORKS": "Networks, such as 10.1.0.0/16, that may read /metrics without a token.",
+    "METRICS_TOKEN": "The bearer token that lets a monitor read /metrics; without it and a network nobody does.",
     "MOCK_DIR": "Mock data, public by nature: the worker writes it, the web process offers it.",
     "NODE_NAME": "The name in checkpoints of the audit log. Choose it before the first start; it stays.",
     "NODE_TITLE": "What the pages call the node.",
