@@ -199,6 +199,7 @@ EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
 EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", default=True)
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "gridhouse@localhost")
+SENDS_NOTICES = env.flag("SENDS_NOTICES", default=True)  # 0 in workers without a way out, where another sends
 # Webhooks go to public addresses over https. Networks named here (as 10.1.0.0/16) are allowed although private.
 WEBHOOK_NETWORKS = env.names("WEBHOOK_NETWORKS")
 WEBHOOK_HTTP = env.flag("WEBHOOK_HTTP")  # also plain http: for tests and closed networks

@@ -28,6 +28,7 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
+METRICS_TOKEN = "journeys-read-metrics-with-this"  # the key of nothing
 SHOTS = os.environ.get("SCREENSHOTS")  # a folder to leave pictures in, for people to look at
 
 
@@ -69,7 +70,14 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
     port = _free_port()
     url, log = f"http://localhost:{port}", home / "node.log"
     env = processes.environment(
-        home, PUBLIC_URL=url, DISPATCH_INTERVAL_MS="50", UNDO_SECONDS="2", DEADLINE_SLACK_MS="3000"
+        home,
+        PUBLIC_URL=url,
+        DISPATCH_INTERVAL_MS="50",
+        UNDO_SECONDS="2",
+        DEADLINE_SLACK_MS="3000",
+        WEBHOOK_HTTP="1",  # journeys receive webhooks on this machine
+        WEBHOOK_NETWORKS="127.0.0.0/8",
+        METRICS_TOKEN=METRICS_TOKEN,
     )
     processes.run(["migrate", "--verbosity", "0"], env)
     processes.run(["collectstatic", "--noinput", "--verbosity", "0"], env)

@@ -348,6 +348,15 @@ def test_the_worker_sweeps_and_an_idle_sweep_costs_three_short_queries(
         assert sweep.start() == []
 
 
+def test_a_worker_without_a_way_out_routes_and_leaves_the_sending_to_another(
+    sam: User, mail_works: None, settings: Any
+) -> None:
+    settings.SENDS_NOTICES = False
+    tell([sam], "role.granted", "You are a reviewer.", "/")
+    assert sweep.start() == []
+    assert statuses() == ["waiting"]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_slow_server_runs_beside_the_caller_and_only_once(
     mail_works: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
