@@ -8,7 +8,6 @@ from django.db import connection
 from domains import triggers
 from domains.errors import NotAllowed
 from domains.evidence import verification
-from domains.evidence.snapshot import snapshot
 from domains.jobs.models import Job
 from tests import make
 from tests.world import World, answer, built, node
@@ -84,14 +83,3 @@ def test_only_auditors_ask_and_read(node: World, name):
         verification.ask(by=make.person(name))
     with pytest.raises(NotAllowed):
         verification.latest(make.person(name))
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_snapshot_sees_one_moment_and_writes_nothing():
-    with snapshot():
-        before = Job.objects.count()
-    assert before == 0
-    with pytest.raises(ZeroDivisionError), snapshot():
-        raise ZeroDivisionError
-    assert not connection.in_atomic_block
-    assert Job.objects.count() == 0
