@@ -1,8 +1,9 @@
-"""Checks a receipt, or a whole exported audit log, with nothing of the node that made it.
+"""Checks a receipt, an evidence pack, or a whole exported audit log, with nothing of the node that made it.
 
 One file: Python's standard library and `cryptography`. It may be copied anywhere and read in one sitting.
 
     python verify.py receipt.json [--key NAME+ID+KEY]
+    python verify.py pack evidence.zip [--key NAME+ID+KEY]
     python verify.py log EXPORT CHECKPOINT PUBKEY [--old CHECKPOINT]... [--witness CHECKPOINT]
 
 A log is also read as books: no charge may go over a cap of any account in any currency (ρ, δ, pure ε).
@@ -19,7 +20,9 @@ import binascii
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Sequence
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -29,7 +32,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 _ED25519 = b"\x01"  # the algorithm's byte in a note's key
-RECEIPT_KIND = "gridhouse-receipt/1"
+RECEIPT_KIND, PACK_KIND = "gridhouse-receipt/1", "gridhouse-evidence/1"
 UNITS = {"rho": 10**12, "delta": 10**18, "pure": 10**12}  # currencies of a loss, and how many units make 1
 _BOOKED = {"account.opened", "limit.changed", "charge.reserved", "charge.committed", "charge.voided"}
 
@@ -159,14 +162,11 @@ def _key_id(name: str, raw: bytes) -> bytes:
     return hashlib.sha256(name.encode() + b"\n" + _ED25519 + raw).digest()[:4]
 
 
-def open_note(note: str, public_key: str) -> Checkpoint:
-    """Return the checkpoint in a signed note; raise VerificationError unless `public_key` signed it."""
+def open_text(note: str, public_key: str) -> list[str]:
+    """Return the lines of a signed note; raise VerificationError unless `public_key` signed it."""
     name, raw = read_key(public_key)
     text, _, signatures = note.partition("\n\n")
     text += "\n"
-    lines = text.split("\n")
-    if len(lines) < 4 or not lines[1].isdecimal():
-        raise VerificationError("This is not a checkpoint.")
     for line in signatures.splitlines():
         mark, _, rest = line.partition(" ")
         signer, _, packed = rest.partition(" ")
@@ -174,18 +174,25 @@ def open_note(note: str, public_key: str) -> Checkpoint:
             continue
         signature = _bytes(packed, "The checkpoint's signature")
         if signature[:4] == _key_id(name, raw):
-            return _signed(
-                Checkpoint(lines[0], int(lines[1]), _bytes(lines[2], "The root")), raw, signature, text
-            )
+            _require_signed(raw, signature, text)
+            return text.split("\n")
     raise VerificationError("The checkpoint is not signed by the log's key.")
 
 
-def _signed(checkpoint: Checkpoint, raw: bytes, signature: bytes, text: str) -> Checkpoint:
+def open_note(note: str, public_key: str) -> Checkpoint:
+    """Return the checkpoint in a signed note; raise VerificationError unless `public_key` signed it."""
+    lines = note.partition("\n\n")[0].split("\n")
+    if len(lines) < 3 or not lines[1].isdecimal():
+        raise VerificationError("This is not a checkpoint.")
+    origin, size, root, *_ = open_text(note, public_key)
+    return Checkpoint(origin, int(size), _bytes(root, "The root"))
+
+
+def _require_signed(raw: bytes, signature: bytes, text: str) -> None:
     try:
         Ed25519PublicKey.from_public_bytes(raw).verify(signature[4:], text.encode())
     except InvalidSignature as error:
         raise VerificationError("The checkpoint was changed after it was signed.") from error
-    return checkpoint
 
 
 def verify_receipt(receipt: dict[str, Any], public_key: str | None = None) -> Leaf:
@@ -340,6 +347,201 @@ def _compare(tree: Frontier, kept: Sequence[Checkpoint]) -> None:
             )
 
 
+class Pack:
+    """An evidence pack as its files say: rows by file, events by what they are about."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        """Read the archive; raise VerificationError where a file is missing or unreadable."""
+        self._archive = archive
+        self.names = archive.namelist()
+        if len(set(self.names)) != len(self.names):
+            raise VerificationError("Two files of the pack have one name.")
+        self.key = self.text("public-key.txt").strip()
+        self.manifest = _json(self.text("manifest.json"))
+
+    def content(self, name: str) -> bytes:
+        """Return a file's bytes."""
+        try:
+            return self._archive.read(name)
+        except (KeyError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+            raise VerificationError(f"{name} is missing from the pack, or damaged.") from error
+
+    def text(self, name: str) -> str:
+        """Return a file as text."""
+        try:
+            return self.content(name).decode()
+        except UnicodeDecodeError as error:
+            raise VerificationError(f"{name} is not text.") from error
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """Return the lines of a file, each one JSON object."""
+        return [_json(line) for line in self.text(name).splitlines()]
+
+
+def verify_pack(path: str | Path, public_key: str | None = None) -> tuple[Checkpoint, int]:
+    """Return the checkpoint and the number of proven events of an evidence pack, all of whose parts fit.
+
+    Raises VerificationError at the first that does not: a signature, a file's hash, an event's proof, or a row
+    that the log's events contradict or do not know.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            pack = Pack(archive)
+            if public_key is not None and pack.key != public_key.strip():
+                raise VerificationError("The pack names another public key than the one expected.")
+            _check_files(pack)
+            checkpoint = open_note(pack.text("checkpoint.txt"), pack.key)
+            if (pack.manifest.get("origin"), pack.manifest.get("size")) != (
+                checkpoint.origin,
+                checkpoint.size,
+            ):
+                raise VerificationError("The manifest and the checkpoint are not of one log.")
+            events = list(_proven(pack, checkpoint))
+            _compare_story(pack, events)
+    except (KeyError, TypeError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+        raise VerificationError("The pack is not of the form that this verifier knows.") from error
+    return checkpoint, len(events)
+
+
+def _check_files(pack: Pack) -> None:
+    """Raise unless the signed manifest lists exactly the files that are there, with their hashes."""
+    kind, digest, *_ = open_text(pack.text("manifest.sig"), pack.key)
+    whole = hashlib.sha256(pack.content("manifest.json")).hexdigest()
+    if kind != PACK_KIND or pack.manifest.get("kind") != PACK_KIND or digest != f"sha256:{whole}":
+        raise VerificationError("The manifest is not the one that was signed.")
+    listed = {*pack.manifest["files"], "manifest.json", "manifest.sig"}
+    for name in sorted(listed ^ set(pack.names)):
+        raise VerificationError(f"{name} is in the manifest or in the pack, but not in both.")
+    for name, expected in pack.manifest["files"].items():
+        if hashlib.sha256(pack.content(name)).hexdigest() != expected:
+            raise VerificationError(f"{name} was changed after the pack was signed.")
+
+
+def _proven(pack: Pack, checkpoint: Checkpoint) -> Iterator[dict[str, Any]]:
+    """Yield each event, proven to stand in the log at its place."""
+    last = -1
+    for row in pack.rows("events.jsonl"):
+        index, body = int(row["index"]), _bytes(row["leaf"], "A leaf")
+        proof = [_bytes(step, "The proof") for step in row["proof"]]
+        event = _json(body)
+        if index <= last or event.get("index") != index:
+            raise VerificationError(f"Event {index} stands at another place than it says.")
+        if not verify_inclusion(leaf_hash(body), index, checkpoint.size, proof, checkpoint.root):
+            raise VerificationError(f"Event {index} is not in the log that the checkpoint signs.")
+        last = index
+        yield event
+
+
+_VOTES = {
+    "request.voted": "approve",
+    "request.changes_requested": "request_changes",
+    "request.denied": "deny",
+}
+_ENTRIES = {"charge.reserved": "RESERVE", "charge.committed": "COMMIT", "charge.voided": "VOID"}
+# Of each kind of row: its file, what of it the log repeats, and what an event says of the same; None if nothing.
+_STORY: dict[
+    str, tuple[str, Callable[[dict[str, Any]], Any], Callable[[dict[str, Any], dict[str, Any]], Any]]
+] = {
+    "vote on the project": (
+        "project-votes.jsonl",
+        lambda row: (row["project"], row["person"], row["version"], row["vote"]),
+        lambda e, d: (
+            (e["subject"], e["actor"], d["version"], d["vote"]) if e["event"] == "project.reviewed" else None
+        ),
+    ),
+    "vote on a request": (
+        "votes.jsonl",
+        lambda row: (row["request"], row["person"], row["revision"], row["vote"]),
+        lambda e, d: (
+            (e["subject"], e["actor"], d["revision"], _VOTES[e["event"]]) if e["event"] in _VOTES else None
+        ),
+    ),
+    "release": (
+        "releases.jsonl",
+        lambda row: (row["id"], row["request"], row["sha256"], row["is_repeat"]),
+        lambda e, d: (
+            (e["subject"], d["analysis"], d["sha256"], d["repeat"])
+            if e["event"] == "result.released"
+            else None
+        ),
+    ),
+}
+
+
+def _compare_story(pack: Pack, events: list[dict[str, Any]]) -> None:
+    """Raise unless the files and the proven events tell one story."""
+    for what, (name, of_row, of_event) in _STORY.items():
+        told = Counter(of_row(row) for row in pack.rows(name))
+        found = [of_event(event, event["details"]) for event in events]
+        _require_same(what, told, Counter(each for each in found if each is not None))
+    _compare_ledger(pack, events)
+    _compare_revisions(pack, events)
+    _compare_answers(pack)
+    known = {"project.proposed": "project.jsonl", "request.drafted": "requests.jsonl"}
+    for event, name in known.items():
+        begun = Counter(each["subject"] for each in events if each["event"] == event)
+        _require_same(f"line of {name}", Counter(row["id"] for row in pack.rows(name)), begun)
+
+
+def _require_same(what: str, told: Counter[Any], logged: Counter[Any]) -> None:
+    if told - logged:
+        raise VerificationError(f"A {what} has no event in the log: {next(iter(told - logged))}.")
+    if logged - told:
+        raise VerificationError(
+            f"A {what} is in the log and missing from the pack: {next(iter(logged - told))}."
+        )
+
+
+def _compare_ledger(pack: Pack, events: list[dict[str, Any]]) -> None:
+    """Raise unless every line of the ledger is what its charge's event did to one of the charge's accounts."""
+    accounts = {e["subject"]: e["details"]["accounts"] for e in events if e["event"] == "charge.reserved"}
+    logged = Counter(
+        (e["subject"], account, _ENTRIES[e["event"]], *_amounts(e["details"]).values())
+        for e in events
+        if e["event"] in _ENTRIES
+        for account in accounts.get(e["subject"], ())
+    )
+    rows = pack.rows("ledger.jsonl")
+    told = Counter((row["charge"], row["account"], row["kind"], *_amounts(row).values()) for row in rows)
+    _require_same("line of the ledger", told, logged)
+
+
+def _compare_revisions(pack: Pack, events: list[dict[str, Any]]) -> None:
+    """Raise unless each revision hashes to what was checked, and each approval names one of them."""
+    told = set()
+    for row in pack.rows("revisions.jsonl"):
+        told.add((row["request"], row["number"], row["sha256"]))
+        hashed = row["hashed"]
+        if hashed is None:
+            continue
+        text = json.dumps(hashed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        if hashlib.sha256(text.encode()).hexdigest() != row["sha256"]:
+            raise VerificationError(
+                f"Revision {row['number']} of {row['request']} has another hash than it says."
+            )
+        shown = (row["sql"], row["epsilon"], row["accounting"], _amounts(row))
+        if shown != (hashed["sql"], hashed["epsilon"], hashed["accounting"], _amounts(hashed["loss"])):
+            raise VerificationError(f"Revision {row['number']} of {row['request']} is not what was hashed.")
+    logged: dict[str, set[Any]] = {"request.checked": set(), "request.approved": set()}
+    for e in events:
+        if e["event"] in logged:
+            logged[e["event"]].add((e["subject"], e["details"]["revision"], e["details"]["sha256"]))
+    _require_same("revision", Counter(told), Counter(logged["request.checked"]))
+    if logged["request.approved"] - told:
+        raise VerificationError("An approved revision is missing from the pack.")
+
+
+def _compare_answers(pack: Pack) -> None:
+    """Raise unless the pack holds the answer of each release, with the bytes that were let out, and no other."""
+    released = {row["sha256"] for row in pack.rows("releases.jsonl")}
+    held = {name[8:-5] for name in pack.names if name.startswith("answers/")}
+    for sha256 in sorted(released ^ held):
+        raise VerificationError(f"The answer {sha256} was released or is in the pack, but not both.")
+    for sha256 in released:
+        if hashlib.sha256(pack.content(f"answers/{sha256}.json")).hexdigest() != sha256:
+            raise VerificationError(f"The answer {sha256} is not the bytes that were released.")
+
+
 def _read(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")
@@ -410,6 +612,15 @@ def _read_key_argument(value: str | None) -> str | None:
     return _read(value) if value is not None and Path(value).is_file() else value
 
 
+def _check_pack(arguments: argparse.Namespace) -> str:
+    found, count = verify_pack(arguments.file, _read_key_argument(arguments.key))
+    whose = "the key you gave" if arguments.key else "the key in the pack; compare it with one you trust"
+    return (
+        f"OK: the pack is whole, and its {count} events are in the log of {found.origin} at size {found.size}, "
+        f"signed by {whose}."
+    )
+
+
 def _check_log(arguments: argparse.Namespace) -> str:
     key = _read_key_argument(arguments.key) or ""
     old = [_read(path) for path in arguments.old]
@@ -424,7 +635,7 @@ def _check_log(arguments: argparse.Namespace) -> str:
 
 def _arguments(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="verify.py", description="Verify a receipt or an exported audit log."
+        prog="verify.py", description="Verify a receipt, an evidence pack or an exported audit log."
     )
     if words[:1] == ["log"]:
         parser.add_argument("export", help="one JSON object a line, as the node exports it")
@@ -436,7 +647,14 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
         parser.add_argument("--witness", help="the node's anti-rollback file; it must be there")
         parser.set_defaults(check=_check_log)
         return parser.parse_args(words[1:])
-    parser.add_argument("file", help="a receipt, or an answer with its receipt, as JSON; or the word log")
+    if words[:1] == ["pack"]:
+        parser.add_argument("file", help="an evidence pack, as the node makes it")
+        parser.add_argument("--key", help="the public key that you expect, or a file that holds it")
+        parser.set_defaults(check=_check_pack)
+        return parser.parse_args(words[1:])
+    parser.add_argument(
+        "file", help="a receipt or an answer with its receipt, as JSON; or the word log or pack"
+    )
     parser.add_argument("--key", help="the public key that you expect, or a file that holds it")
     parser.set_defaults(check=_check_receipt)
     return parser.parse_args(words)

@@ -51,9 +51,13 @@ def verifier_key(name: str, key: Ed25519PublicKey) -> str:
 
 def sign(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> str:
     """Return the checkpoint as a note signed in its origin's name."""
-    text = checkpoint.text()
-    packed = key_id(checkpoint.origin, key.public_key().public_bytes_raw()) + key.sign(text.encode())
-    return f"{text}\n— {checkpoint.origin} {base64.b64encode(packed).decode()}\n"
+    return sign_text(checkpoint.text(), checkpoint.origin, key)
+
+
+def sign_text(text: str, name: str, key: Ed25519PrivateKey) -> str:
+    """Return lines as a note signed in `name`; no text but a checkpoint's may look like one (origin, then size)."""
+    packed = key_id(name, key.public_key().public_bytes_raw()) + key.sign(text.encode())
+    return f"{text}\n— {name} {base64.b64encode(packed).decode()}\n"
 
 
 def read(note: str, key: Ed25519PublicKey) -> Checkpoint:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db.models import Q
 
 from domains.audit import tree
@@ -30,6 +32,16 @@ def inclusion(index: int, size: int | None = None) -> list[bytes]:
     return _hashes(tree.inclusion_ranges(index, at))
 
 
+def inclusions(indices: Sequence[int], size: int) -> list[list[bytes]]:
+    """Return the proofs of many leaves at `size` in a few queries; NotFound where one is beyond it."""
+    _require_within(size, length())
+    if any(not 0 <= index < size for index in indices):
+        raise NotFound("The log has no such leaf.")
+    ranges = [tree.inclusion_ranges(index, size) for index in indices]
+    hashes = iter(_hashes([each for path in ranges for each in path]))
+    return [[next(hashes) for _ in path] for path in ranges]
+
+
 def consistency(old: int, new: int) -> list[bytes]:
     """Return the hashes that prove that the log at `new` extends it at `old`; NotFound beyond its end."""
     _require_within(new, length())
@@ -51,11 +63,14 @@ def _hashes(ranges: list[tuple[int, int]]) -> list[bytes]:
         (0, index): bytes(leaf)
         for index, leaf in AuditEvent.objects.filter(index__in=leaves).values_list("index", "leaf")
     }
-    interior = [Q(level=level, position=position) for level, position in wanted if level > 0]
-    if interior:
-        condition = interior[0]
-        for other in interior[1:]:
-            condition |= other
+    by_level: dict[int, list[int]] = {}
+    for level, position in wanted:
+        if level > 0:
+            by_level.setdefault(level, []).append(position)
+    if by_level:
+        condition = Q()
+        for level, positions in by_level.items():
+            condition |= Q(level=level, position__in=positions)
         rows = AuditNode.objects.filter(condition).values_list("level", "position", "hash")
         found |= {(level, position): bytes(hash_) for level, position, hash_ in rows}
     return [tree.fold(low, high, found.__getitem__) for low, high in ranges]

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from domains.catalog.models import AccessPolicy, Dataset, DatasetVersion
 from domains.intake.models import Upload
-from domains.ledger import queries as books
+from domains.ledger import extracts
 from domains.projects.models import AccessGrant, Project
 from domains.requests.models import AnalysisRequest, Release
 from domains.synthetic.models import SyntheticMock
@@ -27,7 +27,7 @@ def of_dataset(dataset: Dataset) -> QuerySet[Any]:
         AccessPolicy.objects.filter(dataset=dataset),
         Upload.objects.filter(version__dataset=dataset),
         SyntheticMock.objects.filter(version__dataset=dataset),
-        books.accounts_of_dataset(dataset),
+        extracts.accounts_of_dataset(dataset),
     ]
     grants = AccessGrant.objects.filter(dataset=dataset)
     return _under(Dataset.objects.filter(pk=dataset.pk), grants, *parts)
@@ -36,5 +36,5 @@ def of_dataset(dataset: Dataset) -> QuerySet[Any]:
 def _under(top: QuerySet[Any], grants: QuerySet[AccessGrant], *more: QuerySet[Any]) -> QuerySet[Any]:
     requests = AnalysisRequest.objects.filter(grant__in=grants)
     parts: list[QuerySet[Any]] = [grants, requests, Release.objects.filter(analysis__in=requests)]
-    parts += [books.accounts_of(grants), books.charges_of(grants), *more]
+    parts += [extracts.accounts_of(grants), extracts.charges_of(grants), *more]
     return top.order_by().values("pk").union(*(part.order_by().values("pk") for part in parts), all=True)

@@ -380,18 +380,3 @@ def answer(charge_id: str) -> bytes | None:
 def answer_sha256(charge_id: str) -> str | None:
     """Return the SHA-256 of a charge's answer, or None while there is none."""
     return Answer.objects.filter(pk=charge_id).values_list("sha256", flat=True).first()
-
-
-def accounts_of(grants: QuerySet[AccessGrant]) -> QuerySet[Account]:
-    """Return the accounts that hang on these grants."""
-    return Account.objects.filter(grant__in=grants)
-
-
-def accounts_of_dataset(dataset: Dataset) -> QuerySet[Account]:
-    """Return a dataset's own account and those of the people who ask it."""
-    return Account.objects.filter(dataset=dataset)
-
-
-def charges_of(grants: QuerySet[AccessGrant]) -> QuerySet[Charge]:
-    """Return the charges under these grants."""
-    return Charge.objects.filter(grant__in=grants)

@@ -173,3 +173,11 @@ def test_the_bar_is_drawn_on_terminals_or_where_asked_for(answered, monkeypatch,
     answered.wait(timeout=1, progress=show)
     assert ("Released" in err.getvalue()) is drawn
     assert err.getvalue() == "" or err.getvalue().endswith("\n")
+
+
+def test_a_lead_saves_the_project_s_evidence_and_it_verifies(connect, node, answer, tmp_path):
+    project = connect("sam").project(node.access().project_id)
+    path = project.evidence(tmp_path / "evidence.zip")
+    assert verify.verify_pack(path)[1] > 10
+    with pytest.raises(gridhouse.NotFound):
+        connect("charlie").project(project.id)

@@ -96,6 +96,7 @@ def test_every_page_keeps_the_rules_and_fits_the_screen(
             f"/requests/new/{live.grant.id}/?way=form",
         ],
         "alice": [f"/requests/{waiting}/decision/"],
+        "theo": [f"/projects/{live.grant.project['id']}/evidence/"],
     }
     problems = []
     for path in PAGES[name] + own.get(name, []):
