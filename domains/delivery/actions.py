@@ -111,10 +111,8 @@ def send_test(webhook: Webhook, *, by: User) -> Delivery:
 @transaction.atomic(durable=True)
 def redeliver(delivery: Delivery, *, by: User) -> Delivery:
     """Send an ended delivery once more, as a new row; what it tells stays the same, so a receiver knows it again."""
-    if delivery.webhook is not None:
-        _require(delivery.webhook, by)
-    else:
-        require(by, Permission.NODE_OPERATE)
+    is_own = delivery.webhook is not None and delivery.webhook.owner_id == by.pk
+    require(by, Permission.NOTICE_MANAGE if is_own else Permission.NODE_OPERATE)
     if delivery.status == DeliveryStatus.WAITING:
         raise IllegalMove("This delivery is still being tried.")
     if delivery.webhook is not None and delivery.webhook.status == WebhookStatus.ENDED:

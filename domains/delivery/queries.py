@@ -35,7 +35,7 @@ def webhook(key: str, user: User) -> Webhook:
 
 
 def _deliveries() -> QuerySet[Delivery]:
-    return Delivery.objects.select_related("notice", "person", "webhook").order_by("-id")
+    return Delivery.objects.select_related("notice", "person", "webhook__owner").order_by("-id")
 
 
 def deliveries_of(row: Webhook) -> QuerySet[Delivery]:

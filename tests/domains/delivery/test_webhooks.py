@@ -334,6 +334,18 @@ def test_an_ended_delivery_is_sent_again_as_a_row_of_its_own(
     assert receiver.calls[0][0]["webhook-id"] == receiver.calls[1][0]["webhook-id"]
 
 
+def test_an_operator_sends_anybodys_again_and_others_nobody_elses(
+    receiver: Receiver, sam: User, rita: User, ada: User
+) -> None:
+    added(receiver, sam)
+    told([sam])
+    calls.send(timezone.now())
+    row = Delivery.objects.get()
+    with pytest.raises(NotAllowed):
+        actions.redeliver(row, by=rita)
+    assert actions.redeliver(row, by=ada).webhook == row.webhook
+
+
 def test_a_mail_is_sent_again_by_operators_alone(sam: User, ada: User, mail_works: None) -> None:
     told([sam], "role.granted")
     Delivery.objects.update(status="given_up")
