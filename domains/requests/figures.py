@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, QuerySet
 
 from domains.catalog.models import Steward
 from domains.people.models import User
+from domains.projects.models import ProjectMember
 from domains.requests import queries
-from domains.requests.lifecycle import REQUEST, ReleaseStatus, Status
-from domains.requests.models import AnalysisRequest
+from domains.requests.lifecycle import REQUEST, ReleaseStatus
+from domains.requests.models import AnalysisRequest, Release
 
 PERIOD = timedelta(days=90)
 NEW = timedelta(days=14)
@@ -68,8 +69,7 @@ def _cared_for(user: User) -> QuerySet[Steward, Any]:
 def queue_ages(user: User, now: datetime) -> list[tuple[str, int]]:
     """Return how many requests have waited how long for `user`'s decision; one query."""
     waiting = queries.queue(user).order_by().select_related(None).prefetch_related(None)
-    rows = waiting.values_list("pk", "submitted_at")  # with the key, for equal times are one to DISTINCT
-    days = [(now - at).days for _, at in rows if at is not None]
+    days = [(now - at).days for at in waiting.values_list("submitted_at", flat=True) if at is not None]
     counts: Counter[str] = Counter(
         next(label for bound, label in AGES if bound is None or day < bound) for day in days
     )
@@ -85,11 +85,12 @@ def own_states(user: User) -> list[tuple[str, str, int]]:
 
 def new_results(user: User, now: datetime) -> list[AnalysisRequest]:
     """Return the requests of `user`'s projects whose answers came out in the last two weeks, newest first."""
-    out = Q(releases__status=ReleaseStatus.RELEASED, releases__released_at__gt=now - NEW)
-    rows = queries.visible_to(user).filter(
-        out, releases__released_at__lte=now, grant__project__members__user=user, status=Status.APPROVED
-    )
-    return list(rows[:8])
+    out = Release.objects.filter(
+        status=ReleaseStatus.RELEASED, released_at__gt=now - NEW, released_at__lte=now
+    ).values("analysis")
+    on = ProjectMember.objects.filter(user=user, ended_at=None).values("project")
+    rows = AnalysisRequest.objects.filter(pk__in=out, grant__project__in=on)
+    return list(rows.select_related("author", "grant__dataset").order_by("-id")[:8])
 
 
 def state_counts() -> dict[str, int]:

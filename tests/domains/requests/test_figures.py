@@ -20,7 +20,7 @@ from domains.notices.models import Notice
 from domains.notices.outbox import tell
 from domains.people.models import User
 from domains.requests import decisions, figures
-from domains.requests.models import AnalysisRequest
+from domains.requests.models import AnalysisRequest, Release
 from tests.portal.web import kit
 from tests.portal.web.kit import Story
 
@@ -181,6 +181,25 @@ def test_what_waits_is_counted_by_age(given: Story) -> None:
         )
     assert [number for _, number in figures.queue_ages(given.cast.alice, now)] == [2, 1, 1, 0, 1]
     assert sum(number for _, number in figures.queue_ages(given.cast.sam, now)) == 0
+
+
+@pytest.mark.parametrize(("hours", "is_new"), [(-24, True), (-24 * 15, False), (1, False)])
+def test_new_answers_are_those_let_out_in_two_weeks_for_ones_own_projects(
+    given: Story, hours: int, is_new: bool
+) -> None:
+    """An answer whose time to be seen has not come is not there yet."""
+    now, cast = timezone.now(), given.cast
+    analysis = kit.ask(given)
+    decisions.review(analysis, revision=1, vote="approve", reason="", by=cast.alice)
+    analysis.refresh_from_db()
+    charge = analysis.run.charge_key
+    Release.objects.create(
+        analysis=analysis, charge_id=charge, status="released", released_at=now + timedelta(hours=hours)
+    )
+    assert figures.new_results(cast.sam, now) == ([analysis] if is_new else [])
+    assert figures.new_results(cast.alice, now) == figures.new_results(cast.charlie, now) == []
+    given.project.members.update(ended_at=now, ended_by=cast.ada)
+    assert figures.new_results(cast.sam, now) == []
 
 
 def test_states_are_counted_for_oneself_and_for_the_node(given: Story) -> None:
