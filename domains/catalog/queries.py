@@ -69,6 +69,12 @@ def catalogue(user: User, *, search: str = "", area: str | None = None) -> Query
     return rows.order_by("title", "id")
 
 
+def described(user: User) -> QuerySet[Dataset]:
+    """Return the datasets that can be asked, or are only frozen, with their schemas, by title."""
+    require(user, Permission.CATALOGUE_READ)
+    return _datasets().filter(status__in=_SHOWN).order_by("title", "id")
+
+
 def dataset(slug: str, user: User) -> Dataset:
     """Return one dataset, or raise NotFound.
 

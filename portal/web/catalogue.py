@@ -15,6 +15,7 @@ from domains.ledger import queries as books
 from domains.people.permissions import Permission, allows
 from domains.projects import queries as projects
 from domains.synthetic import queries as synthetic
+from portal import metadata
 from portal.web import owning, pages
 from privacy.schema import NUMERIC
 
@@ -87,7 +88,21 @@ def mock(request: HttpRequest, slug: str, name: str = "") -> FileResponse:
     return FileResponse(file.open("rb"), as_attachment=True, filename=filename)
 
 
+@require_GET
+def described(request: HttpRequest, slug: str, form: str) -> HttpResponse:
+    """Offer a dataset's description for other catalogues: Croissant or DCAT-AP."""
+    return metadata.described(slug, form, request.user)
+
+
+@require_GET
+def document(request: HttpRequest) -> HttpResponse:
+    """Offer the whole catalogue as one DCAT-AP document."""
+    return metadata.catalogue(request.user)
+
+
 urlpatterns = [
+    path("catalogue.jsonld", document, name="catalogue_document"),
+    path("datasets/<slug:slug>/<slug:form>.jsonld", described, name="dataset_described"),
     path("catalogue/", listing, name="catalogue"),
     *owning.urlpatterns,
     path("datasets/<slug:slug>/", dataset, name="dataset"),

@@ -63,7 +63,7 @@ OPEN_API = {
     "api/v1/docs/",
 }
 # What Charlie, who is on no project, may reach of an object by its address: what every member of the node may.
-SHARED = ("datasets/", "areas/", "populations/", "catalogue/", "audit/", "account", "people/<str:pk>/")
+SHARED = ("datasets/", "areas/", "populations/", "catalogue", "audit/", "account", "people/<str:pk>/")
 # Where even somebody who only reads changes something: their own account, their own notices, their own sign-in.
 # An auditor's asking for a check of the log changes nothing that is checked.
 OWN = (
@@ -169,6 +169,7 @@ def values(world: World) -> dict[str, str]:
         "secret": "no-such-secret",
         "rest": "nowhere",
         "format": "json",
+        "form": "croissant",
         "pk": sam.pk,
         "key": analysis.pk,
     }
