@@ -75,6 +75,17 @@ class Event(models.TextChoices):
     UPLOAD_DISCARDED = "upload.discarded", "File discarded"
     JOB_STOOD_DOWN = "job.stood_down", "Job stood down"
     JOB_FAILED = "job.failed", "Job failed"
+    # the node, agreements and emergencies
+    NODE_PAUSED = "node.paused", "Node paused"
+    NODE_RESUMED = "node.resumed", "Node resumed"
+    AGREEMENT_CREATED = "agreement.created", "Agreement created"
+    AGREEMENT_DRAFTED = "agreement.drafted", "Next version of an agreement drafted"
+    AGREEMENT_PUBLISHED = "agreement.published", "Version of an agreement published"
+    AGREEMENT_ACCEPTED = "agreement.accepted", "Agreement accepted"
+    AGREEMENT_RETIRED = "agreement.retired", "Agreement retired"
+    BREAK_GLASS_OPENED = "break_glass.opened", "Emergency access opened"
+    BREAK_GLASS_USED = "break_glass.used", "Emergency access used"
+    BREAK_GLASS_CLOSED = "break_glass.closed", "Emergency access closed"
     # projects and grants
     PROJECT_PROPOSED = "project.proposed", "Project proposed"
     PROJECT_EDITED = "project.edited", "Project edited"

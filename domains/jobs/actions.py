@@ -28,6 +28,7 @@ from django.utils import timezone
 from domains.errors import IllegalMove
 from domains.jobs.lifecycle import FINAL, JOB, JobStatus
 from domains.jobs.models import Job, JobKind, Result
+from domains.jobs.queries import may_start
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +120,7 @@ def claim(job_id: str) -> Claim | None:
     """Take a due job; None when it is not due, is held, or has ended. Of all workers one succeeds."""
     now = timezone.now()
     taken = Job.objects.filter(
+        may_start(),
         pk=job_id,
         status=JobStatus.QUEUED,
         not_before__lte=now,

@@ -8,6 +8,7 @@ class JobsConfig(AppConfig):
 
     def ready(self) -> None:
         from domains.delivery import sweep as delivery
+        from domains.agreements import reminders
         from domains.jobs import sweeps, triggers  # noqa: F401 - importing the latter registers them
 
         sweeps.register(delivery.start)
@@ -15,3 +16,4 @@ class JobsConfig(AppConfig):
         from domains.notices import stuck
 
         stuck.register(*STUCK)
+        sweeps.register(reminders.sweep)

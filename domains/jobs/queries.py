@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Case, CharField, Count, Min, QuerySet, Value, When
+from django.db.models import Case, CharField, Count, Exists, Min, Q, QuerySet, Value, When
 
 from domains.jobs.lifecycle import FINAL, JobStatus
 from domains.jobs.models import Job, WorkerBeat
+from domains.node.queries import open_pauses
 
 ALIVE = timedelta(seconds=20)  # a worker that was silent for longer counts as gone
 
@@ -29,10 +30,15 @@ def public_status(job: Job, now: datetime) -> str:
     return "queued" if job.status == JobStatus.QUEUED else "running"
 
 
+def may_start() -> Q:
+    """Say which jobs may be taken up: while the node is paused, none that would open data and be charged."""
+    return Q(charge=None) | ~Exists(open_pauses())
+
+
 def ready(now: datetime, queues: list[str], limit: int = 64) -> QuerySet[Job]:
     """Return the jobs that could be claimed now, oldest first."""
     due = Job.objects.filter(
-        status=JobStatus.QUEUED, not_before__lte=now, valid_until__gt=now, queue__in=queues
+        may_start(), status=JobStatus.QUEUED, not_before__lte=now, valid_until__gt=now, queue__in=queues
     )
     return due.order_by("not_before", "id")[:limit]
 

@@ -16,6 +16,7 @@ from domains.base import move
 from domains.errors import IllegalMove, InvalidInput, NotAllowed
 from domains.ledger import accounts
 from domains.ledger.models import Account, Scope
+from domains.node.queries import require_running
 from domains.notices.outbox import tell
 from domains.people.models import User
 from domains.people.permissions import Permission, require
@@ -42,6 +43,7 @@ def allocate(
     Whoever allocates is never on the project (S5).
     """
     require(by, Permission.BUDGET_ALLOCATE, on=grant)
+    require_running()
     project = Project.objects.get(pk=grant.project_id)
     if by.pk in project.member_ids:
         raise NotAllowed("You are on this project: somebody else allocates its budget.", code="benefits")

@@ -82,13 +82,21 @@ class Permission(StrEnum):
     AUDIT_RECONCILE = "audit.reconcile"
     NOTICE_MANAGE = "notice.manage"
     NODE_OPERATE = "node.operate"
+    AGREEMENT_ACCEPT = "agreement.accept"
+    AGREEMENT_MANAGE = "agreement.manage"
+    TERMS_MANAGE = "terms.manage"
+    NODE_PAUSE = "node.pause"
+    BREAK_GLASS_OPEN = "break_glass.open"
+    BREAK_GLASS_READ = "break_glass.read"
     TOKEN_MANAGE = "token.manage"  # noqa: S105 - a permission's name, no secret
 
 
 _P = Permission
 
 TABLE: dict[Role, frozenset[Permission]] = {
-    Role.SCIENTIST: frozenset({_P.CATALOGUE_READ, _P.PROJECT_CREATE, _P.NOTICE_MANAGE, _P.TOKEN_MANAGE}),
+    Role.SCIENTIST: frozenset(
+        {_P.CATALOGUE_READ, _P.PROJECT_CREATE, _P.AGREEMENT_ACCEPT, _P.NOTICE_MANAGE, _P.TOKEN_MANAGE}
+    ),
     Role.OWNER: frozenset({_P.CATALOGUE_READ, _P.NOTICE_MANAGE, _P.TOKEN_MANAGE}),
     Role.REVIEWER: frozenset({_P.CATALOGUE_READ, _P.NOTICE_MANAGE, _P.TOKEN_MANAGE}),
     Role.ADMINISTRATOR: frozenset(
@@ -105,6 +113,10 @@ TABLE: dict[Role, frozenset[Permission]] = {
             _P.AUDIT_RECONCILE,
             _P.NODE_OPERATE,
             _P.NOTICE_MANAGE,
+            _P.TERMS_MANAGE,
+            _P.NODE_PAUSE,
+            _P.BREAK_GLASS_OPEN,
+            _P.BREAK_GLASS_READ,
             _P.TOKEN_MANAGE,
         }
     ),
@@ -117,10 +129,13 @@ TABLE: dict[Role, frozenset[Permission]] = {
             _P.PEOPLE_READ,
             _P.AUDIT_READ,
             _P.NOTICE_MANAGE,
+            _P.BREAK_GLASS_READ,
             _P.TOKEN_MANAGE,
         }
     ),
-    Role.AREA_OWNER: frozenset({_P.DATASET_CREATE, _P.CAP_PROPOSE, _P.CONNECTION_MANAGE}),
+    Role.AREA_OWNER: frozenset(
+        {_P.DATASET_CREATE, _P.CAP_PROPOSE, _P.CONNECTION_MANAGE, _P.AGREEMENT_MANAGE}
+    ),
     Role.AREA_REVIEWER: frozenset(
         {
             _P.PROJECT_READ,
@@ -137,6 +152,7 @@ TABLE: dict[Role, frozenset[Permission]] = {
             _P.SYNTHETIC_PROPOSE,
             _P.SYNTHETIC_CONFIRM,
             _P.SYNTHETIC_RETRACT,
+            _P.AGREEMENT_MANAGE,
             _P.DATASET_EDIT,
             _P.DATASET_PUBLISH,
             _P.DATASET_FREEZE,

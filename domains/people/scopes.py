@@ -95,6 +95,20 @@ GROUPS: tuple[ScopeGroup, ...] = (
         frozenset({_P.NODE_OPERATE}),
         True,
     ),
+    ScopeGroup("agree", "Accept agreements in your name", frozenset({_P.AGREEMENT_ACCEPT}), True),
+    ScopeGroup(
+        "agreements",
+        "Write, publish and retire agreements",
+        frozenset({_P.AGREEMENT_MANAGE, _P.TERMS_MANAGE}),
+        True,
+    ),
+    ScopeGroup(
+        "node",
+        "Pause and resume the node, open and use emergency access",
+        frozenset({_P.NODE_PAUSE, _P.BREAK_GLASS_OPEN}),
+        True,
+    ),
+    ScopeGroup("break_glass_read", "Read emergency accesses", frozenset({_P.BREAK_GLASS_READ})),
     ScopeGroup("tokens", "Create and revoke tokens of the same account", frozenset({_P.TOKEN_MANAGE}), True),
 )
 

@@ -14,6 +14,7 @@ from domains.base import move
 from domains.catalog.models import Dataset, ResearchArea
 from domains.catalog.words import stated_reason, text
 from domains.errors import IllegalMove, InvalidInput, NotAllowed
+from domains.node.queries import require_running
 from domains.notices.outbox import tell
 from domains.people.models import Membership, User
 from domains.people.permissions import Permission, Role, require
@@ -178,6 +179,8 @@ def review(project: Project, *, version: int, vote: str, by: User, reason: str =
     ProjectReview.objects.create(project=project, version=version, reviewer=by, vote=vote, reason=why)
     votes = ProjectReview.objects.filter(project=project, version=version).values_list("reviewer_id", "vote")
     outcome = decide([Ballot(*row) for row in votes], barred=on_project(project))
+    if outcome == Outcome.APPROVE:
+        require_running()
     _conclude(project, outcome, by=by)
     record(Event.PROJECT_REVIEWED, by=by, on=project, version=version, vote=vote)
     if outcome != Outcome.WAIT:

@@ -57,16 +57,20 @@ class Facts:
     is_member: bool
     dataset_status: str
     has_version: bool
+    is_paused: bool = False
+    agreement_due: str = ""  # the title of the first agreement in force that the person has not accepted …
+    agreement_path: str = ""  # … and where it can be
 
 
 @dataclass(frozen=True)
 class Check:
-    """One condition: what it is, whether it holds, and what to do when it does not."""
+    """One condition: what it is, whether it holds, and what to do when it does not; `path` is where."""
 
     code: str
     label: str
     ok: bool
     hint: str
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,7 @@ def usable(facts: Facts, now: datetime) -> Usable:
         *_about_project(facts, now),
         *_about_grant(facts, now),
         *_about_dataset(facts),
+        _about_node(facts),
     )
     return Usable(ok=all(check.ok for check in checks), checks=checks)
 
@@ -100,6 +105,13 @@ def _about_person(facts: Facts) -> tuple[Check, ...]:
             "person_scientist", "You are a data scientist here", facts.is_scientist, "Ask an administrator."
         ),
         Check("person_member", "You are a member of the project", facts.is_member, "Ask the project's lead."),
+        Check(
+            "agreements_accepted",
+            "You accepted the agreements in force",
+            not facts.agreement_due,
+            f"Read and accept “{facts.agreement_due}”; then it can be used again at once.",
+            facts.agreement_path,
+        ),
     )
 
 
@@ -154,4 +166,14 @@ def _about_dataset(facts: Facts) -> tuple[Check, ...]:
             facts.dataset_status != "frozen",
             "Its owners stopped it for now; they can say why.",
         ),
+    )
+
+
+def _about_node(facts: Facts) -> Check:
+    return Check(
+        "node_running",
+        "The node is not paused",
+        not facts.is_paused,
+        "An administrator resumes it; what is queued waits until then.",
+        "/node/",
     )

@@ -9,18 +9,22 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
+from domains.agreements import queries as agreements
+from domains.agreements.models import Agreement
 from domains.catalog.lifecycle import VersionStatus
 from domains.catalog.models import DatasetVersion
 from domains.errors import NotAllowed
+from domains.node import queries as node
 from domains.people.models import Membership, User
 from domains.people.permissions import Role
 from domains.projects.models import AccessGrant, ProjectMember
 from domains.projects.policy import Check, Facts, Usable, usable
 
-__all__ = ["Check", "Usable", "grant_usable", "grants_usable", "require_usable"]
+__all__ = ["Check", "Usable", "grant_usable", "grants_usable", "in_words", "require_usable"]
 
 
 def grant_usable(grant: AccessGrant, user: User, now: datetime) -> Usable:
@@ -39,12 +43,21 @@ def grants_usable(grants: Iterable[AccessGrant], user: User, now: datetime) -> d
     rows = (
         AccessGrant.objects.filter(pk__in=keys)
         .select_related("project", "dataset")
-        .annotate(is_member=Exists(live), has_version=Exists(published))
+        .annotate(is_member=Exists(live), has_version=Exists(published), is_paused=Exists(node.open_pauses()))
     )
-    return {row.pk: usable(_facts(row, is_active=is_active, is_scientist=is_scientist), now) for row in rows}
+    due = list(agreements.due(user, now))
+    return {
+        row.pk: usable(_facts(row, _due_of(row, due), is_active=is_active, is_scientist=is_scientist), now)
+        for row in rows
+    }
 
 
-def _facts(row: Any, *, is_active: bool, is_scientist: bool) -> Facts:
+def _due_of(row: AccessGrant, due: list[Agreement]) -> Agreement | None:
+    """Return the first of the agreements that are due which is for this grant's dataset."""
+    return next((agreement for agreement in due if agreements.is_for(agreement, row.dataset)), None)
+
+
+def _facts(row: Any, due: Agreement | None, *, is_active: bool, is_scientist: bool) -> Facts:
     return Facts(
         project_status=row.project.status,
         project_valid_until=row.project.valid_until,
@@ -56,6 +69,9 @@ def _facts(row: Any, *, is_active: bool, is_scientist: bool) -> Facts:
         is_member=row.is_member,
         dataset_status=row.dataset.status,
         has_version=row.has_version,
+        is_paused=row.is_paused,
+        agreement_due="" if due is None else due.title,
+        agreement_path="" if due is None else due.path,
     )
 
 
@@ -63,6 +79,10 @@ def require_usable(grant: AccessGrant, user: User) -> None:
     """Raise NotAllowed, with the first failed condition and its remedy, unless `user` may use `grant` now."""
     refusal = grant_usable(grant, user, timezone.now()).refusal
     if refusal is not None:
-        raise NotAllowed(
-            f"This does not hold now: {refusal.label.lower()}. {refusal.hint}", code=refusal.code
-        )
+        raise NotAllowed(f"This does not hold now: {in_words(refusal)}", code=refusal.code)
+
+
+def in_words(check: Check) -> str:
+    """Return a condition that does not hold with what to do about it, and the address where."""
+    where = f" See {settings.PUBLIC_URL.rstrip('/')}{check.path}" if check.path else ""
+    return f"{check.label.lower()}. {check.hint}{where}"

@@ -30,8 +30,9 @@ from domains.jobs.children import Child, ChildFailed
 from domains.jobs.lifecycle import JobStatus
 from domains.ledger import protocol as ledger
 from domains.ledger import queries as books
+from domains.node.queries import is_paused
 from domains.notices.outbox import tell
-from domains.projects.rights import grant_usable
+from domains.projects.rights import grant_usable, in_words
 from domains.requests import releases
 from domains.requests.actions import respecify
 from domains.requests.guards import lock
@@ -45,6 +46,7 @@ from privacy.workload.plan import is_workload
 log = logging.getLogger(__name__)
 PREPARE_SECONDS = 20
 AWAY_SECONDS = 15.0  # before a database that was away is tried again
+PAUSED = "node_running"  # the condition that does not hold while the node is paused
 GRACE = timedelta(seconds=10)  # between the deadline and the end of the lease: time to persist and conclude
 
 
@@ -83,13 +85,11 @@ def answer(claim: Claim, run: ChargedRun) -> None:
     try:
         # It prepares while every right is asked anew.
         with _child(claim, seconds + PREPARE_SECONDS, run.place) as child:
-            if refusal := run.preflight():
-                run.stand_down(refusal)
+            if _is_refused(claim, run, run.preflight):
                 return
             child.prepared(PREPARE_SECONDS)
             jobs.to_running(claim)
-            if refusal := run.stopped():  # asked once more, for preparing took its time
-                run.stand_down(refusal)
+            if _is_refused(claim, run, run.stopped):  # asked once more, for preparing took its time
                 return
             fence = open_data(claim)
             if fence is None:
@@ -102,6 +102,16 @@ def answer(claim: Claim, run: ChargedRun) -> None:
             jobs.requeue(claim, delay=AWAY_SECONDS)
         else:
             run.stand_down(failure.code)
+
+
+def _is_refused(claim: Claim, run: ChargedRun, ask: Callable[[], str]) -> bool:
+    """Ask whether a job may go on: while the node is paused it goes back to the queue, else it stands down."""
+    refusal = PAUSED if is_paused() else ask()
+    if refusal == PAUSED:
+        jobs.requeue(claim)
+    elif refusal:
+        run.stand_down(refusal)
+    return bool(refusal)
 
 
 def rights_ended(analysis: AnalysisRequest) -> str:
@@ -210,7 +220,7 @@ def _why(analysis: AnalysisRequest, code: str) -> list[str]:
     refusal = grant_usable(analysis.grant, analysis.author, timezone.now()).refusal
     if refusal is None or refusal.code != code:
         return []
-    return [f"It did not run, because this no longer held: {refusal.label.lower()}. {refusal.hint}"]
+    return [f"It did not run, because this no longer held: {in_words(refusal)}"]
 
 
 def open_data(claim: Claim) -> int | None:

@@ -16,6 +16,7 @@ from domains.audit.recorder import record
 from domains.base import coarse, move
 from domains.errors import IllegalMove, InvalidInput, NotFound
 from domains.ledger import queries as books
+from domains.node.queries import require_running
 from domains.notices.outbox import tell
 from domains.people.models import User
 from domains.people.permissions import Permission, allows, require
@@ -108,6 +109,7 @@ def release_held(release: Release, *, sha256: str, by: User) -> None:
 def _release_held(release: Release, sha256: str, by: User) -> None:
     require(by, Permission.RESULT_RELEASE, on=release)
     require_separate(release.analysis, by)
+    require_running()
     if sha256 != release.sha256:
         raise IllegalMove("These are not the bytes that you looked at.", code="stale")
     Release.objects.select_for_update(no_key=True).get(pk=release.pk)  # before the log's head

@@ -20,6 +20,7 @@ from domains.errors import IllegalMove, NotAllowed
 from domains.jobs import actions as jobs
 from domains.jobs.models import JobKind
 from domains.ledger import accounts, protocol
+from domains.node.queries import require_running
 from domains.notices.outbox import tell
 from domains.people.models import User
 from domains.people.permissions import Permission, Role, require
@@ -98,6 +99,7 @@ def confirm(mock: SyntheticMock, *, by: User) -> None:
     """
     require(by, Permission.SYNTHETIC_CONFIRM, on=mock)
     _require_second(mock, by)
+    require_running()
     lock(mock)
     specification = _as_proposed(mock)
     debited = [account.pk for account in accounts.for_everybody(mock.dataset)]
