@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from gridhouse.agreements import Agreement
 from gridhouse.connections import Connection
 from gridhouse.datasets import Dataset, OwnedDataset
 from gridhouse.inbox import Inbox
@@ -77,6 +78,16 @@ class Client:
     def project(self, id: str) -> Project:
         """Return one project."""
         return Project(self._session, self._session.get(f"projects/{id}/"))
+
+    def agreements(self, *, due: bool = False) -> Iterator[Agreement]:
+        """Yield the agreements of this node; with `due`, only those without which you cannot go on."""
+        rows = (Agreement(self._session, row) for row in self._session.pages("agreements/"))
+        return (row for row in rows if row.is_due) if due else rows
+
+    def state(self) -> Json:
+        """Return whether the node is paused, since when and why."""
+        found: Json = self._session.get("node/")
+        return found
 
     def grants(self) -> Iterator[Grant]:
         """Yield the access grants that you may see."""

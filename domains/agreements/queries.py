@@ -11,7 +11,7 @@ from datetime import datetime
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.utils import timezone
 
-from domains.agreements.models import Acceptance, Agreement, AgreementVersion, Kind
+from domains.agreements.models import Acceptance, Agreement, AgreementDraft, AgreementVersion, Kind
 from domains.catalog.lifecycle import DatasetStatus
 from domains.catalog.models import Dataset
 from domains.errors import NotFound
@@ -166,3 +166,11 @@ def accepted_before(row: Agreement, user: User, *, than: int) -> AgreementVersio
 def acceptances_of(user: User) -> QuerySet[Acceptance]:
     """Return one's own acceptances, the newest first."""
     return Acceptance.objects.filter(person=user).select_related("version__agreement").order_by("-id")
+
+
+def draft(row: Agreement) -> AgreementDraft:
+    """Return the next version as far as it is written, or raise NotFound."""
+    found = AgreementDraft.objects.select_related("edited_by").filter(agreement=row).first()
+    if found is None:
+        raise NotFound("There is no draft of this agreement.", code="no_draft")
+    return found

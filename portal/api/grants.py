@@ -49,6 +49,7 @@ class ConditionOut(serializers.Serializer[Any]):
     label = serializers.CharField()  # type: ignore[assignment]  # the stubs know another `label`
     ok = serializers.BooleanField()
     hint = serializers.CharField()
+    path = serializers.CharField(help_text="The page where it can be done, or empty.")
 
 
 class UsableOut(serializers.Serializer[Any]):

@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 
 from portal.api import (
     accounts,
+    agreements,
     areas,
     audit,
     budgets,
@@ -18,6 +19,7 @@ from portal.api import (
     inbox,
     metadata,
     models,
+    node,
     people,
     policies,
     projects,
@@ -42,6 +44,7 @@ _RESOURCES = (
     connections,
     policies,
     projects,
+    agreements,
     grants,
     topups,
     accounts,
@@ -53,6 +56,7 @@ _RESOURCES = (
     people,
     inbox,
     webhooks,
+    node,
 )
 
 
@@ -74,6 +78,7 @@ urlpatterns = [
     *people.urlpatterns,
     *inbox.urlpatterns,
     *dashboard.urlpatterns,
+    *node.urlpatterns,
     *budgets.urlpatterns,
     *audit.urlpatterns,
     *metadata.urlpatterns,

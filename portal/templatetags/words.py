@@ -191,3 +191,11 @@ def kind_label(key: str) -> str:
     from domains.notices.kinds import BY_KEY
 
     return BY_KEY[key].label if key in BY_KEY else key
+
+
+@register.filter
+def markdown(text: str) -> SafeString:
+    """Show Markdown that people wrote, under an h2; whatever HTML it holds is shown as text."""
+    from portal.markdown import to_html
+
+    return to_html(text)

@@ -15,6 +15,7 @@ from domains import triggers
 from domains.audit import checkpoints
 from domains.base import new_id
 from domains.jobs import queries as jobs
+from domains.node import queries as node
 from portal.web.access import open_to_all
 
 
@@ -72,7 +73,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
     """Answer 200 when everything that a decision and its run need is there, else 503 with what is not."""
     found = states()
     is_ready = all(found[name] == "ok" for name in CHECKS)
-    return JsonResponse({"ready": is_ready, "checks": found}, status=200 if is_ready else 503)
+    told = {"ready": is_ready, "checks": found, "paused": _holds(node.is_paused)}
+    return JsonResponse(told, status=200 if is_ready else 503)
 
 
 def _holds(check: Callable[[], bool]) -> bool:

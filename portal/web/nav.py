@@ -9,11 +9,16 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
+from domains.agreements import queries as agreements
+from domains.agreements.models import Agreement
+from domains.node import queries as node
+from domains.node.models import Pause
 from domains.notices import queries as notices
 from domains.notices import tasks
 from domains.people.models import User
 from domains.people.permissions import Permission, Role, allows
 
+MOST_DUE = 3  # agreements that the banner names
 # label, name of the address, and who sees it: anyone holding one of these permissions or node roles.
 _MENU: tuple[tuple[str, str, frozenset[Permission | Role]], ...] = (
     ("Home", "home", frozenset({Permission.TOKEN_MANAGE})),
@@ -24,12 +29,14 @@ _MENU: tuple[tuple[str, str, frozenset[Permission | Role]], ...] = (
     ),
     ("Catalogue", "catalogue", frozenset({Permission.CATALOGUE_READ})),
     ("Projects", "projects", frozenset({Permission.CATALOGUE_READ})),
+    ("Agreements", "agreements", frozenset({Permission.CATALOGUE_READ})),
     ("Requests", "requests", frozenset({Permission.PROJECT_CREATE, Permission.AUDIT_READ})),
     ("Review queue", "queue", frozenset({Role.OWNER, Role.REVIEWER})),
     ("Budgets", "budgets", frozenset({Permission.CATALOGUE_READ})),
     ("Connections", "connections", frozenset({Permission.CONNECTION_MANAGE, Role.OWNER})),
     ("Audit", "audit", frozenset({Permission.AUDIT_READ})),
     ("People", "people", frozenset({Permission.PEOPLE_READ})),
+    ("Node", "node", frozenset({Permission.NODE_PAUSE, Permission.AUDIT_READ})),
 )
 
 
@@ -75,6 +82,21 @@ class Nav:
     def turns(self) -> int:
         """How many things wait for this person; one query."""
         return tasks.count(self.user)
+
+    @cached_property
+    def pause(self) -> Pause | None:
+        """The pause that holds now, for the banner; one query."""
+        return node.current() if self._is_somebody else None
+
+    @cached_property
+    def agreements_due(self) -> list[Agreement]:
+        """The agreements without which this person cannot go on, for the banner; one query, for scientists."""
+        is_asked = self._is_somebody and Role.SCIENTIST in self.user.node_roles
+        return list(agreements.waiting_for(self.user)[:MOST_DUE]) if is_asked else []
+
+    @property
+    def _is_somebody(self) -> bool:
+        return self.user is not None and self.user.is_authenticated
 
 
 def _may(user: User, keys: frozenset[Permission | Role]) -> bool:
