@@ -283,6 +283,8 @@ SPECTACULAR_SETTINGS = {
         "NoticeKind": "portal.api.inbox.KIND_KEYS",
         "UploadStatus": "domains.intake.lifecycle.UploadStatus.values",
         "CheckStatus": "domains.intake.lifecycle.CheckStatus.values",
+        "AgreementKind": "domains.agreements.models.Kind.values",
+        "EmergencyKind": "domains.emergency.models.ActKind.values",
         "ColumnKind": "portal.api.catalog_shapes.KINDS",
         "SeatRole": "portal.api.areas.SEATS",
         "StewardRole": "portal.api.datasets.STEWARDS",

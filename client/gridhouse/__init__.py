@@ -3,6 +3,7 @@
 Or without SQL: `dataset.where(col("age") >= 65).group_by("sex").agg(count(), mean("age")).submit(epsilon=0.1)`.
 """
 
+from gridhouse.agreements import Agreement
 from gridhouse.builder import Ask
 from gridhouse.client import Client, connect
 from gridhouse.connections import Connection
@@ -52,6 +53,7 @@ from gridhouse.terms import (
 from gridhouse.values import Estimate, Status
 
 __all__ = [
+    "Agreement",
     "Ask",
     "BudgetExhausted",
     "Client",

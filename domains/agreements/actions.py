@@ -124,7 +124,11 @@ def publish(
         published_by=by,
     )
     kept.delete()
-    words = {"version": made.number, "sha256": made.sha256, "valid_days": made.valid_days or 0}
+    words: dict[str, Any] = {
+        "version": made.number,
+        "sha256": made.sha256,
+        "valid_days": made.valid_days or 0,
+    }
     record(Event.AGREEMENT_PUBLISHED, by=by, on=agreement, effective=made.effective_from.isoformat(), **words)
     reminders.announce(made)
     return made

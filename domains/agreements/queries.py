@@ -7,6 +7,7 @@ their relations to people and datasets alone.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.utils import timezone
@@ -33,6 +34,15 @@ def in_force(now: datetime) -> QuerySet[Agreement]:
     versions = AgreementVersion.objects.filter(agreement=OuterRef("pk"), effective_from__lte=now)
     newest = Subquery(versions.order_by("-number").values("pk")[:1])
     return Agreement.objects.filter(retired_at=None).annotate(current=newest).exclude(current=None)
+
+
+def versions_in_force(now: datetime) -> QuerySet[AgreementVersion]:
+    """Return the version in force of each agreement that is demanded at `now`."""
+    begun = AgreementVersion.objects.filter(effective_from__lte=now, agreement__retired_at=None)
+    newer = AgreementVersion.objects.filter(
+        agreement=OuterRef("agreement"), effective_from__lte=now, number__gt=OuterRef("number")
+    )
+    return begun.exclude(Exists(newer))
 
 
 def _holding(user: User | OuterRef, now: datetime) -> QuerySet[Acceptance]:
@@ -68,7 +78,7 @@ def waiting_for(user: User) -> QuerySet[Agreement]:
 
 def concerned(agreement: Agreement) -> QuerySet[User]:
     """Return the people whom an agreement concerns, by name."""
-    seats = {
+    seats: dict[str, Any] = {
         "project_seats__ended_at": None,
         "project_seats__project__grants__status__in": _GRANTED,
     }

@@ -39,38 +39,42 @@ def sweep(now: datetime) -> int:
 
 
 def _of_ends(now: datetime) -> int:
-    """Remind of acceptances in force that run out within 30, 7 or 1 days: of the nearest of these only."""
-    rows = _standing(now).filter(expires_at__lte=now + timedelta(days=DAYS[-1]))
-    count = 0
-    for row in rows.select_related("person", "version__agreement"):
-        days = next(days for days in DAYS if row.expires_at <= now + timedelta(days=days))  # type: ignore[operator]
-        day = f"{row.expires_at:%-d %b %Y, %H:%M}"
-        line = f"Your acceptance of “{row.version.agreement.title}” runs out on {day} UTC. Accept it again to go on."
-        count += _once(row.person, row.version, line, renewal=row.renewal, days=days)
+    """Remind of acceptances that run out within 30, 7 or 1 days: each of the nearest of these only."""
+    count, begin = 0, now
+    for days in DAYS:
+        end = now + timedelta(days=days)
+        told = Reminder.objects.filter(
+            person=OuterRef("person"), version=OuterRef("version"), renewal=OuterRef("renewal"), days=days
+        )
+        rows = _standing(now).filter(~Exists(told), expires_at__gt=begin, expires_at__lte=end)
+        for row in rows.select_related("person", "version__agreement__area", "version__agreement__dataset"):
+            if queries.concerned(row.version.agreement).filter(pk=row.person_id).exists():
+                count += _once(row.person, row.version, _ends(row), renewal=row.renewal, days=days)
+        begin = end
     return count
 
 
+def _ends(row: Acceptance) -> str:
+    title, day = row.version.agreement.title, f"{row.expires_at:%-d %b %Y, %H:%M}"
+    return f"Your acceptance of “{title}” runs out on {day} UTC. Accept it again to go on."
+
+
 def _standing(now: datetime) -> QuerySet[Acceptance]:
-    """Return the acceptances that count and were not renewed, of people who can be told."""
-    versions = queries.in_force(now).filter(current=OuterRef("version"))
+    """Return the acceptances of versions in force that were not renewed, of people who can be told."""
     newer = Acceptance.objects.filter(
         person=OuterRef("person"), version=OuterRef("version"), renewal__gt=OuterRef("renewal")
     )
-    return Acceptance.objects.filter(
-        Exists(versions), ~Exists(newer), expires_at__gt=now, person__is_active=True
-    )
+    versions = queries.versions_in_force(now).values("pk")
+    return Acceptance.objects.filter(~Exists(newer), version__in=versions, person__is_active=True)
 
 
 def _of_versions(now: datetime) -> int:
     """Tell those who joined since a version was published that it waits for them."""
     count = 0
-    for agreement in queries.in_force(now).select_related("area", "dataset"):
-        version = AgreementVersion(pk=agreement.current)
-        told = Reminder.objects.filter(person=OuterRef("pk"), version=version.pk, days=0)
-        accepted = Acceptance.objects.filter(person=OuterRef("pk"), version=version.pk)
-        people = queries.concerned(agreement).exclude(Exists(told)).exclude(Exists(accepted))
-        for person in people:
-            version = AgreementVersion.objects.select_related("agreement").get(pk=version.pk)
+    for version in queries.versions_in_force(now).select_related("agreement__area", "agreement__dataset"):
+        told = Reminder.objects.filter(person=OuterRef("pk"), version=version, days=0)
+        accepted = Acceptance.objects.filter(person=OuterRef("pk"), version=version)
+        for person in queries.concerned(version.agreement).exclude(Exists(told)).exclude(Exists(accepted)):
             count += _once(person, version, _came(version), renewal=0, days=0)
     return count
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -41,7 +42,11 @@ def accept(version: AgreementVersion, *, sha256: str, through: str, by: User) ->
             through=through,
             expires_at=begin + timedelta(days=version.valid_days) if version.valid_days else None,
         )
-    words = {"agreement": version.agreement_id, "version": version.number, "renewal": made.renewal}
+    words: dict[str, Any] = {
+        "agreement": version.agreement_id,
+        "version": version.number,
+        "renewal": made.renewal,
+    }
     record(Event.AGREEMENT_ACCEPTED, by=by, on=made, sha256=sha256, **words)
     return made
 

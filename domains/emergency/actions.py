@@ -86,7 +86,7 @@ def suspend_project(access: EmergencyAccess, project: Project, *, by: User) -> E
     seats = project.area.seats.filter(ended_at=None, role=Role.AREA_REVIEWER).select_related("user")
     members = project.members.filter(ended_at=None).select_related("user")
     line = f"{by.name} suspended “{project.title}” in an emergency: {access.reason}"
-    told = {row.user for row in (*members, *seats)}
+    told = {row.user for row in members} | {row.user for row in seats}
     tell(told, Event.BREAK_GLASS_USED, line, f"/projects/{project.pk}/")
     return act
 

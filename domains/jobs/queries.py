@@ -32,7 +32,7 @@ def public_status(job: Job, now: datetime) -> str:
 
 def may_start() -> Q:
     """Say which jobs may be taken up: while the node is paused, none that would open data and be charged."""
-    return Q(charge=None) | ~Exists(open_pauses())
+    return Q(charge=None) | ~Q(Exists(open_pauses()))
 
 
 def ready(now: datetime, queues: list[str], limit: int = 64) -> QuerySet[Job]:

@@ -22,7 +22,7 @@ from portal.api.datasets import StatedReasonIn
 from portal.api.shapes import PersonShort, valid
 
 
-class VersionOut(serializers.Serializer[Any]):
+class AgreementVersionOut(serializers.Serializer[Any]):
     """One immutable version of an agreement; `sha256` is of the text's exact bytes in UTF-8."""
 
     number = serializers.IntegerField()
@@ -53,7 +53,7 @@ class AgreementOut(serializers.Serializer[Any]):
     path = serializers.CharField(help_text="Its page, where it can be read and accepted.")
     is_due = serializers.SerializerMethodField(help_text="Whether the caller cannot go on without it.")
     retired_at = serializers.DateTimeField(allow_null=True)
-    versions = VersionOut(source="versions.all", many=True)
+    versions = AgreementVersionOut(source="versions.all", many=True)
 
     def get_is_due(self, row: Agreement) -> bool:
         return row.pk in self.context["due"]
@@ -104,14 +104,14 @@ class AgreementIn(WordsIn):
     dataset = serializers.SlugField(required=False)
 
 
-class DraftIn(WordsIn):
+class AgreementDraftIn(WordsIn):
     """The next version; `edition` is the draft's that was read, 0 where there was none."""
 
     changes = serializers.CharField(max_length=1000, allow_blank=True, default="")
     edition = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=0)
 
 
-class DraftOut(serializers.Serializer[Any]):
+class AgreementDraftOut(serializers.Serializer[Any]):
     """The next version while it is being written."""
 
     text = serializers.CharField()
@@ -121,7 +121,7 @@ class DraftOut(serializers.Serializer[Any]):
     edited_by = PersonShort()
 
 
-class PublishIn(serializers.Serializer[Any]):
+class AgreementPublishIn(serializers.Serializer[Any]):
     """Which edition of the draft is published, and from when on it is demanded."""
 
     edition = serializers.IntegerField(min_value=1, max_value=2**31 - 1)
@@ -186,26 +186,32 @@ class Agreements(GenericViewSet[Agreement]):
         actions.accept(found, sha256=given["sha256"], through="api", by=request.user)
         return _detail(pk, request)
 
-    @extend_schema(responses=DraftOut, summary="Read the draft of the next version")
+    @extend_schema(responses=AgreementDraftOut, summary="Read the draft of the next version")
     @action(detail=True, methods=["get"])
     def draft(self, request: Request, pk: str) -> Response:
         row = queries.agreement(pk, request.user)
         actions.require_managed(row, request.user)
-        return Response(DraftOut(queries.draft(row)).data)
+        return Response(AgreementDraftOut(queries.draft(row)).data)
 
-    @extend_schema(request=DraftIn, responses=DraftOut, summary="Keep the draft of the next version")
+    @extend_schema(
+        request=AgreementDraftIn, responses=AgreementDraftOut, summary="Keep the draft of the next version"
+    )
     @draft.mapping.put
     def write(self, request: Request, pk: str) -> Response:
         row = queries.agreement(pk, request.user)
-        return Response(DraftOut(actions.draft(row, **valid(DraftIn, request), by=request.user)).data)
+        return Response(
+            AgreementDraftOut(actions.draft(row, **valid(AgreementDraftIn, request), by=request.user)).data
+        )
 
     @extend_schema(
-        request=PublishIn, responses=AgreementDetailOut, summary="Publish the draft as the next version"
+        request=AgreementPublishIn,
+        responses=AgreementDetailOut,
+        summary="Publish the draft as the next version",
     )
     @action(detail=True, methods=["post"], permission_classes=[IsAuthenticated, RecentSignIn])
     def publish(self, request: Request, pk: str) -> Response:
         row = queries.agreement(pk, request.user)
-        actions.publish(row, **valid(PublishIn, request), by=request.user)
+        actions.publish(row, **valid(AgreementPublishIn, request), by=request.user)
         return _detail(pk, request)
 
     @extend_schema(

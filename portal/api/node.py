@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.urls import path
+from drf_spectacular.helpers import forced_singular_serializer
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
-from rest_framework.decorators import action, api_view, permission_classes
+from rest_framework.decorators import action
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,6 +19,7 @@ from domains.emergency import queries as emergencies
 from domains.emergency.models import ActKind, EmergencyAccess
 from domains.errors import NotFound
 from domains.node import actions, queries
+from domains.node.models import Pause
 from portal.api.auth import RecentSignIn
 from portal.api.datasets import StatedReasonIn
 from portal.api.shapes import PersonShort, valid
@@ -39,34 +40,35 @@ class NodeOut(serializers.Serializer[Any]):
     pause = PauseOut(allow_null=True)
 
 
-def _state() -> Response:
-    found = queries.current()
-    return Response(NodeOut({"is_paused": found is not None, "pause": found}).data)
+class Node(GenericViewSet[Pause]):
+    """The node as a whole."""
 
+    queryset = Pause.objects.none()
+    serializer_class = NodeOut
+    filter_backends = []
+    pagination_class = None
 
-@extend_schema(responses=NodeOut, summary="Say whether the node is paused, since when and why")
-@api_view(["GET"])
-def state(request: Request) -> Response:
-    """Answer with the node's state, to everybody who has an account."""
-    return _state()
+    def _state(self) -> Response:
+        found = queries.current()
+        return Response(NodeOut({"is_paused": found is not None, "pause": found}).data)
 
+    @extend_schema(
+        responses=forced_singular_serializer(NodeOut), summary="Say whether the node is paused, and why"
+    )
+    def list(self, request: Request) -> Response:
+        return self._state()
 
-@extend_schema(request=StatedReasonIn, responses=NodeOut, summary="Pause the node, as an administrator")
-@api_view(["POST"])
-@permission_classes([IsAuthenticated, RecentSignIn])
-def pause(request: Request) -> Response:
-    """Stop approvals, releases and runs."""
-    actions.pause(**valid(StatedReasonIn, request), by=request.user)
-    return _state()
+    @extend_schema(request=StatedReasonIn, responses=NodeOut, summary="Pause the node, as an administrator")
+    @action(detail=False, methods=["post"], permission_classes=[IsAuthenticated, RecentSignIn])
+    def pause(self, request: Request) -> Response:
+        actions.pause(**valid(StatedReasonIn, request), by=request.user)
+        return self._state()
 
-
-@extend_schema(request=StatedReasonIn, responses=NodeOut, summary="Resume the node, as an administrator")
-@api_view(["POST"])
-@permission_classes([IsAuthenticated, RecentSignIn])
-def resume(request: Request) -> Response:
-    """Let the node go on."""
-    actions.resume(**valid(StatedReasonIn, request), by=request.user)
-    return _state()
+    @extend_schema(request=StatedReasonIn, responses=NodeOut, summary="Resume the node, as an administrator")
+    @action(detail=False, methods=["post"], permission_classes=[IsAuthenticated, RecentSignIn])
+    def resume(self, request: Request) -> Response:
+        actions.resume(**valid(StatedReasonIn, request), by=request.user)
+        return self._state()
 
 
 class ActOut(serializers.Serializer[Any]):
@@ -158,10 +160,6 @@ class Emergencies(GenericViewSet[EmergencyAccess]):
         return _shown(pk, request)
 
 
-urlpatterns = [
-    path("node/", state, name="api_node"),
-    path("node/pause/", pause, name="api_node_pause"),
-    path("node/resume/", resume, name="api_node_resume"),
-]
 router = SimpleRouter()
 router.register("emergencies", Emergencies, basename="emergencies")
+router.register("node", Node, basename="node")

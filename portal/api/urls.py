@@ -78,7 +78,6 @@ urlpatterns = [
     *people.urlpatterns,
     *inbox.urlpatterns,
     *dashboard.urlpatterns,
-    *node.urlpatterns,
     *budgets.urlpatterns,
     *audit.urlpatterns,
     *metadata.urlpatterns,
