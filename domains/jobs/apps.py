@@ -7,8 +7,8 @@ class JobsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from domains.delivery import sweep as delivery
         from domains.agreements import reminders
+        from domains.delivery import sweep as delivery
         from domains.jobs import sweeps, triggers  # noqa: F401 - importing the latter registers them
 
         sweeps.register(delivery.start)
