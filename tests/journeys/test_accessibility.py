@@ -27,6 +27,7 @@ PAGES = {
         "/projects/",
         "/projects/new/",
         "/requests/",
+        "/agreements/",
         "/budgets/",
     ],
     "alice": [
@@ -42,6 +43,7 @@ PAGES = {
         "/webhooks/",
         "/connections/",
         "/connections/new/",
+        "/agreements/new/",
     ],
     "rita": ["/", "/queue/", "/projects/"],
     "ada": [
@@ -56,6 +58,9 @@ PAGES = {
         "/budgets/",
         "/budgets/entries/",
         "/budgets/topups/",
+        "/node/",
+        "/node/pause/",
+        "/emergencies/",
     ],
     "theo": ["/", "/audit/", "/audit/events/1/", "/audit/verify/", "/budgets/entries/"],
 }

@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,20 @@ import pytest
 from django.core.cache import cache
 from django.db import transaction
 from django.test import Client
+from django.utils import timezone
 from drf_spectacular.generators import SchemaGenerator
 
+from domains.agreements import actions as agreements
+from domains.agreements.models import Agreement
 from domains.catalog.models import Dataset
 from domains.delivery import actions as delivery
 from domains.delivery import queries as deliveries
 from domains.delivery.models import Webhook
 from domains.ledger import limits, topups
 from domains.ledger import queries as books
+from domains.emergency import actions as emergency
+from domains.emergency import queries as emergencies
+from domains.emergency.models import EmergencyAccess
 from domains.notices import tasks
 from domains.notices.models import Notice
 from domains.people.models import ApiToken, User
@@ -64,6 +71,16 @@ OPEN_API = {
 }
 # What Charlie, who is on no project, may reach of an object by its address: what every member of the node may.
 SHARED = ("datasets/", "areas/", "populations/", "catalogue", "audit/", "account", "people/<str:pk>/")
+SHARED = (
+    "agreements/",
+    "datasets/",
+    "areas/",
+    "populations/",
+    "catalogue/",
+    "audit/",
+    "account",
+    "people/<str:pk>/",
+)
 # Where even somebody who only reads changes something: their own account, their own notices, their own sign-in.
 # An auditor's asking for a check of the log changes nothing that is checked.
 OWN = (
@@ -166,6 +183,10 @@ def values(world: World) -> dict[str, str]:
         "notices/pk": Notice.objects.filter(recipient=sam).first().pk,
         "webhooks/pk": _webhook(sam).pk,
         "deliveries/pk": deliveries.deliveries_of(_webhook(sam)).get().pk,
+        "agreements/key": (agreement := _agreement(grant.dataset).pk),
+        "agreements/pk": agreement,
+        "emergencies/key": (access := _emergency().pk),
+        "emergencies/pk": access,
         "secret": "no-such-secret",
         "rest": "nowhere",
         "format": "json",
@@ -179,6 +200,25 @@ def _proposed(dataset: Dataset) -> SyntheticMock:
     """Return a synthetic mock that Alice proposed, so that Rita may decide and others may not know of it."""
     row = Dataset.objects.get(pk=dataset.pk)
     return synthetic.propose(row, sql='{"marginals": [["sex"]]}', epsilon="0.1", by=make.person("alice"))
+
+
+def _agreement(dataset: Dataset) -> Agreement:
+    """Return an agreement of Alice's with a draft; its version is not in force yet, so it stops nobody."""
+    row = Dataset.objects.get(pk=dataset.pk)
+    found = Agreement.objects.filter(dataset=row).first()
+    if found is None:
+        alice = make.person("alice")
+        found = agreements.create(title="Rules", body="Be kind.", dataset=row, by=alice)
+        later = timezone.now() + timedelta(days=365)
+        agreements.publish(found, edition=1, effective_from=later, by=alice)
+        agreements.draft(found, body="Be kinder.", changes="Kinder.", valid_days=None, edition=0, by=alice)
+    return found
+
+
+def _emergency() -> EmergencyAccess:
+    """Return an open emergency access of Ada's."""
+    ada = make.person("ada")
+    return emergencies.own_open(ada) or emergency.open_access(reason="A test.", hours=1, by=ada)
 
 
 def _webhook(user: User) -> Webhook:
