@@ -1,4 +1,4 @@
-"""Agreements on a running node: a new version stops Sam, he reads what changed and accepts, and a worker answers him."""
+"""Agreements on a running node: a new version stops Sam, he reads what changed and accepts, a worker answers him."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,11 @@ from domains.catalog.models import Dataset
 from domains.delivery import actions as delivery
 from domains.delivery import queries as deliveries
 from domains.delivery.models import Webhook
-from domains.ledger import limits, topups
-from domains.ledger import queries as books
 from domains.emergency import actions as emergency
 from domains.emergency import queries as emergencies
 from domains.emergency.models import EmergencyAccess
+from domains.ledger import limits, topups
+from domains.ledger import queries as books
 from domains.notices import tasks
 from domains.notices.models import Notice
 from domains.people.models import ApiToken, User
