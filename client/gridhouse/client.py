@@ -84,9 +84,9 @@ class Client:
         rows = (Agreement(self._session, row) for row in self._session.pages("agreements/"))
         return (row for row in rows if row.is_due) if due else rows
 
-    def state(self) -> Json:
+    def pause(self) -> Json:
         """Return whether the node is paused, since when and why."""
-        found: Json = self._session.get("node/")
+        found: Json = self._session.get("pause/")
         return found
 
     def grants(self) -> Iterator[Grant]:

@@ -33,40 +33,44 @@ class PauseOut(serializers.Serializer[Any]):
     paused_by = PersonShort()
 
 
-class NodeOut(serializers.Serializer[Any]):
+class PauseStateOut(serializers.Serializer[Any]):
     """Whether the node runs; while it is paused nothing is approved, let out or run."""
 
     is_paused = serializers.BooleanField()
     pause = PauseOut(allow_null=True)
 
 
-class Node(GenericViewSet[Pause]):
-    """The node as a whole."""
+class NodePause(GenericViewSet[Pause]):
+    """Whether the node is paused."""
 
     queryset = Pause.objects.none()
-    serializer_class = NodeOut
+    serializer_class = PauseStateOut
     filter_backends = []
     pagination_class = None
 
     def _state(self) -> Response:
         found = queries.current()
-        return Response(NodeOut({"is_paused": found is not None, "pause": found}).data)
+        return Response(PauseStateOut({"is_paused": found is not None, "pause": found}).data)
 
     @extend_schema(
-        responses=forced_singular_serializer(NodeOut), summary="Say whether the node is paused, and why"
+        responses=forced_singular_serializer(PauseStateOut), summary="Say whether the node is paused, and why"
     )
     def list(self, request: Request) -> Response:
         return self._state()
 
-    @extend_schema(request=StatedReasonIn, responses=NodeOut, summary="Pause the node, as an administrator")
+    @extend_schema(
+        request=StatedReasonIn, responses=PauseStateOut, summary="Pause the node, as an administrator"
+    )
     @action(detail=False, methods=["post"], permission_classes=[IsAuthenticated, RecentSignIn])
-    def pause(self, request: Request) -> Response:
+    def begin(self, request: Request) -> Response:
         actions.pause(**valid(StatedReasonIn, request), by=request.user)
         return self._state()
 
-    @extend_schema(request=StatedReasonIn, responses=NodeOut, summary="Resume the node, as an administrator")
+    @extend_schema(
+        request=StatedReasonIn, responses=PauseStateOut, summary="Resume the node, as an administrator"
+    )
     @action(detail=False, methods=["post"], permission_classes=[IsAuthenticated, RecentSignIn])
-    def resume(self, request: Request) -> Response:
+    def end(self, request: Request) -> Response:
         actions.resume(**valid(StatedReasonIn, request), by=request.user)
         return self._state()
 
@@ -162,4 +166,4 @@ class Emergencies(GenericViewSet[EmergencyAccess]):
 
 router = SimpleRouter()
 router.register("emergencies", Emergencies, basename="emergencies")
-router.register("node", Node, basename="node")
+router.register("pause", NodePause, basename="pause")

@@ -36,7 +36,7 @@ _MENU: tuple[tuple[str, str, frozenset[Permission | Role]], ...] = (
     ("Connections", "connections", frozenset({Permission.CONNECTION_MANAGE, Role.OWNER})),
     ("Audit", "audit", frozenset({Permission.AUDIT_READ})),
     ("People", "people", frozenset({Permission.PEOPLE_READ})),
-    ("Node", "node", frozenset({Permission.NODE_PAUSE, Permission.AUDIT_READ})),
+    ("Node", "node_page", frozenset({Permission.NODE_PAUSE, Permission.AUDIT_READ})),
 )
 
 

@@ -47,7 +47,7 @@ def turn(request: HttpRequest, what: str) -> HttpResponse:
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         pages.act(request, "Done. Everybody sees it.", action, **form.cleaned_data, by=request.user)
-        return redirect("node")
+        return redirect("node_page")
     values = {"form": form, "title": title, "what": what}
     return render(request, "node/turn.html", values, status=422 if form.errors else 200)
 
@@ -173,7 +173,7 @@ def act(request: HttpRequest, key: str, what: str) -> HttpResponse:
 
 
 urlpatterns = [
-    path("node/", node, name="node"),
+    path("node/", node, name="node_page"),
     *(path(f"node/{what}/", turn, {"what": what}, name=f"node_{what}") for what in _TURNS),
     path("emergencies/", listing, name="emergencies"),
     path("emergencies/open/", open_access, name="emergency_open"),

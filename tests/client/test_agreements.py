@@ -24,7 +24,7 @@ def test_a_scientist_reads_and_accepts_what_waits(node, connect):
     assert "waits for you" in repr(waiting)
     assert not waiting.accept().is_due
     assert list(sam.agreements(due=True)) == []
-    assert sam.request(ready.pk).submit().status().progress
+    assert sam.request(ready.pk).submit().id == ready.pk
 
 
 def test_a_text_that_is_not_what_its_hash_says_is_not_accepted(node, connect):
@@ -38,6 +38,6 @@ def test_a_text_that_is_not_what_its_hash_says_is_not_accepted(node, connect):
 
 
 def test_whether_the_node_is_paused_is_told(node, connect):
-    assert not connect("sam").state()["is_paused"]
+    assert not connect("sam").pause()["is_paused"]
     node_actions.pause(reason="Stop.", by=make.person("ada"))
-    assert connect("sam").state()["pause"]["reason"] == "Stop."
+    assert connect("sam").pause()["pause"]["reason"] == "Stop."

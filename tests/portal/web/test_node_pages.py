@@ -27,13 +27,13 @@ def api(user) -> Client:
 
 def test_an_administrator_pauses_and_everybody_signed_in_sees_why(given):
     ada, sam = kit.browser(given.cast.ada), kit.browser(given.cast.sam)
-    assert "Never paused" in page(ada, "node")
+    assert "Never paused" in page(ada, "node_page")
     page(ada, "node_pause")
     assert ada.post(reverse("node_pause"), {"reason": ""}).status_code == 422
     assert ada.post(reverse("node_pause"), {"reason": "A secret leak."}).status_code == 302
     for client in (ada, sam):
         assert "The node is paused since" in page(client, "home")
-        assert "A secret leak." in page(client, "node")
+        assert "A secret leak." in page(client, "node_page")
     stranger = Client()
     assert "paused" not in stranger.get(reverse("account_login")).content.decode()
     told = stranger.get(reverse("readyz")).json()
@@ -42,7 +42,7 @@ def test_an_administrator_pauses_and_everybody_signed_in_sees_why(given):
     page(ada, "node_resume")
     assert ada.post(reverse("node_resume"), {"reason": "It was nothing."}).status_code == 302
     assert not queries.is_paused()
-    assert "It was nothing." in page(sam, "node")
+    assert "It was nothing." in page(sam, "node_page")
     assert stranger.get(reverse("readyz")).json()["paused"] is False
 
 
@@ -51,13 +51,13 @@ def test_nobody_else_pauses_or_breaks_the_glass(given, who):
     client, called = kit.browser(getattr(given.cast, who)), api(getattr(given.cast, who))
     for name in ("node_pause", "node_resume", "emergency_open"):
         assert client.post(reverse(name), {"reason": "Because.", "hours": 1}).status_code == 403
-    for path in ("node/pause/", "node/resume/", "emergencies/"):
+    for path in ("pause/begin/", "pause/end/", "emergencies/"):
         got = called.post(f"/api/v1/{path}", {"reason": "Because."}, content_type="application/json")
         assert got.status_code == 403
     may_read = 200 if who == "theo" else 403
     assert client.get(reverse("emergencies")).status_code == may_read
     assert called.get("/api/v1/emergencies/").status_code == may_read
-    assert "Pause the node" not in page(client, "node")
+    assert "Pause the node" not in page(client, "node_page")
 
 
 def test_an_emergency_on_its_page(given):
@@ -103,10 +103,10 @@ def test_pause_and_emergency_through_the_api(given):
         assert got.status_code == status, got.content
         return got.json()
 
-    assert sam.get("/api/v1/node/").json() == {"is_paused": False, "pause": None}
-    assert post("node/pause/", {"reason": "Stop."})["is_paused"]
-    assert sam.get("/api/v1/node/").json()["pause"]["reason"] == "Stop."
-    assert not post("node/resume/", {"reason": "Go on."})["is_paused"]
+    assert sam.get("/api/v1/pause/").json() == {"is_paused": False, "pause": None}
+    assert post("pause/begin/", {"reason": "Stop."})["is_paused"]
+    assert sam.get("/api/v1/pause/").json()["pause"]["reason"] == "Stop."
+    assert not post("pause/end/", {"reason": "Go on."})["is_paused"]
     made = post("emergencies/", {"reason": "A stolen laptop.", "hours": 1}, 201)
     acts = f"emergencies/{made['id']}/acts/"
     assert post(acts, {"kind": "freeze_dataset", "subject": "nothing"}, 404)["code"] == "not_found"
@@ -114,5 +114,5 @@ def test_pause_and_emergency_through_the_api(given):
     assert [act["label"] for act in done["acts"]] == ["Support2"]
     assert not post(f"emergencies/{made['id']}/close/", {})["is_open"]
     assert post(acts, {"kind": "sign_out", "subject": given.cast.sam.pk}, 409)["code"] == "break_glass_over"
-    assert reverse("node") == actions.PAGE
+    assert reverse("node_page") == actions.PAGE
     assert reverse("emergencies") == emergency.PAGE
