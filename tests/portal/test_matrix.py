@@ -70,13 +70,12 @@ OPEN_API = {
     "api/v1/docs/",
 }
 # What Charlie, who is on no project, may reach of an object by its address: what every member of the node may.
-SHARED = ("datasets/", "areas/", "populations/", "catalogue", "audit/", "account", "people/<str:pk>/")
 SHARED = (
     "agreements/",
     "datasets/",
     "areas/",
     "populations/",
-    "catalogue/",
+    "catalogue",
     "audit/",
     "account",
     "people/<str:pk>/",
