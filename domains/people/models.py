@@ -27,12 +27,44 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email__iexact=username)
 
 
+class Organisation(Model):
+    """An institution that this node knows by one name, so that people of two can be told apart from people of one."""
+
+    name = models.CharField(max_length=160)
+    slug = models.SlugField(max_length=50, unique=True)
+    country = models.CharField(max_length=2, blank=True)  # ISO 3166-1, two capitals
+    ror = models.CharField(max_length=9, blank=True)  # the key after https://ror.org/
+    retired_at = models.DateTimeField(null=True, blank=True)
+    retired_by = models.ForeignKey(
+        "people.User", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            paired("retired", "organisation"),
+            models.UniqueConstraint(Lower("name"), name="organisation_name_once"),
+            models.UniqueConstraint(fields=["ror"], condition=~Q(ror=""), name="organisation_ror_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_active(self) -> bool:
+        """Whether people can still be put into it."""
+        return self.retired_at is None
+
+
 class User(Model, AbstractBaseUser):
     """A person with an account. What they may do follows from roles, never from flags."""
 
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=120)
-    institution = models.CharField(max_length=160, blank=True)
+    institution = models.CharField(max_length=160, blank=True)  # as the person puts it; decides nothing
+    organisation = models.ForeignKey(
+        Organisation, null=True, blank=True, on_delete=models.PROTECT, related_name="people"
+    )
     is_active = models.BooleanField(default=True)
     deactivated_at = models.DateTimeField(null=True, blank=True)
     deactivated_by = models.ForeignKey(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from django.db.models import Model, Prefetch, Q, QuerySet
+from django.db.models import Count, Model, Prefetch, Q, QuerySet
 
 from domains.errors import NotFound
-from domains.people.models import ApiToken, Invitation, Membership, User
+from domains.people.models import ApiToken, Invitation, Membership, Organisation, User
 from domains.people.permissions import Permission, Role, require
 
 M = TypeVar("M", bound=Model)
@@ -17,7 +17,7 @@ def rows(user: User, search: str = "", role: str = "") -> QuerySet[User]:
     """Return everybody, for those who may read people; the roles held now are prefetched as `held`."""
     require(user, Permission.PEOPLE_READ)
     held = Prefetch("memberships", Membership.objects.filter(ended_at__isnull=True), to_attr="held")
-    found = User.objects.prefetch_related(held).order_by("name", "pk")
+    found = User.objects.select_related("organisation").prefetch_related(held).order_by("name", "pk")
     if search:
         found = found.filter(Q(name__icontains=search) | Q(email__icontains=search))
     if role:
@@ -38,7 +38,29 @@ def people(user: User, search: str = "", role: str = "") -> list[User]:
 def person(pk: str, user: User) -> User:
     """Return one person for those who may read people, or raise NotFound."""
     require(user, Permission.PEOPLE_READ)
-    return _one(User.objects.all(), pk)
+    return _one(User.objects.select_related("organisation"), pk)
+
+
+def organisations(user: User, search: str = "", *, active: bool = False) -> QuerySet[Organisation]:
+    """Return the organisations, for those who may read people; each with `headcount`, its open accounts."""
+    require(user, Permission.PEOPLE_READ)
+    found = Organisation.objects.annotate(headcount=Count("people", filter=Q(people__is_active=True)))
+    if search:
+        found = found.filter(Q(name__icontains=search) | Q(ror=search.removeprefix("https://ror.org/")))
+    return (found.filter(retired_at__isnull=True) if active else found).order_by("name", "pk")
+
+
+def organisation(slug: str, user: User) -> Organisation:
+    """Return one organisation with its `headcount`, or raise NotFound."""
+    found = organisations(user).filter(slug=slug).first()
+    if found is None:
+        raise NotFound("There is nothing here that you can see.")
+    return found
+
+
+def of_organisation(organisation: Organisation, user: User) -> QuerySet[User]:
+    """Return the people of an organisation as `rows` does, closed accounts included."""
+    return rows(user).filter(organisation=organisation)
 
 
 def invitations(user: User) -> QuerySet[Invitation]:

@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 from rest_framework.viewsets import GenericViewSet
 
-from domains.people import actions, queries
+from domains.people import actions, organisations, queries
 from domains.people.models import ApiToken, User
 from domains.people.permissions import NODE_ROLES, Permission
 from portal.api.auth import RecentSignIn
@@ -59,19 +59,35 @@ class TokenOut(serializers.Serializer[Any]):
     last_used_at = serializers.DateTimeField(allow_null=True)
 
 
+class OrganisationShort(serializers.Serializer[Any]):
+    """An organisation by address and name."""
+
+    slug = serializers.CharField()
+    name = serializers.CharField()
+
+
 class PersonOut(serializers.Serializer[Any]):
     """A person, with the node-wide roles held now."""
 
     id = serializers.CharField(source="pk")
     name = serializers.CharField()
     email = serializers.EmailField()
-    institution = serializers.CharField()
+    institution = serializers.CharField(help_text="As the person puts it.")
+    organisation = OrganisationShort(
+        allow_null=True, help_text="As an administrator set it; what quorums count."
+    )
     is_active = serializers.BooleanField()
     roles = serializers.SerializerMethodField()
 
     def get_roles(self, user: User) -> list[str]:
         held = getattr(user, "held", None)
         return sorted(user.node_roles if held is None else {membership.role for membership in held})
+
+
+class PlaceIn(serializers.Serializer[Any]):
+    """Where a person belongs."""
+
+    organisation = serializers.SlugField(max_length=50, allow_null=True, help_text="Null for none.")
 
 
 class RoleIn(serializers.Serializer[Any]):
@@ -145,6 +161,19 @@ class People(GenericViewSet[User]):
     def end_role(self, request: Request, pk: str) -> Response:
         found = queries.person(pk, request.user)
         actions.end_role(found, valid(RoleIn, request)["role"], by=request.user)
+        return Response(PersonOut(found).data)
+
+    @extend_schema(request=PlaceIn, responses=PersonOut, summary="Set a person's organisation")
+    @action(
+        detail=True,
+        methods=["post"],
+        url_path="set-organisation",
+        permission_classes=[IsAuthenticated, RecentSignIn],
+    )
+    def set_organisation(self, request: Request, pk: str) -> Response:
+        found, slug = queries.person(pk, request.user), valid(PlaceIn, request)["organisation"]
+        where = queries.organisation(slug, request.user) if slug else None
+        organisations.set_organisation(found, where, by=request.user)
         return Response(PersonOut(found).data)
 
     @extend_schema(request=None, responses=PersonOut, summary="Close an account")

@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
-from domains.people import actions, queries
+from domains.people import actions, organisations, queries
 from domains.people.models import User
 from domains.people.permissions import NODE_ROLES, Permission, Role, allows, label
 from portal.web.access import open_to_all, recent_sign_in
@@ -118,6 +118,7 @@ def person(request: HttpRequest, pk: str) -> HttpResponse:
         "held": [(role.value, label(role), MEANING[role]) for role in held],
         "free": [(role.value, label(role)) for role in NODE_ROLES if role not in held],
         "manages": manages,
+        "organisations": queries.organisations(request.user, active=True) if manages else [],
     }
     return render(request, "people/detail.html", context)
 
@@ -144,6 +145,18 @@ def role_end(request: HttpRequest, pk: str) -> HttpResponse:
     """End a role."""
     found, role = _subject(request, pk)
     act(request, f"The role {label(role)} is ended.", actions.end_role, found, role, by=request.user)
+    return redirect("person", pk)
+
+
+@require_POST
+@recent_sign_in
+def place(request: HttpRequest, pk: str) -> HttpResponse:
+    """Set the organisation that a person belongs to; an empty choice means none."""
+    found, _ = _subject(request, pk)
+    slug = request.POST.get("organisation", "")
+    where = queries.organisation(slug, request.user) if slug else None
+    done = f"{found.name} belongs to {where}." if where else f"{found.name} belongs to no organisation."
+    act(request, done, organisations.set_organisation, found, where, by=request.user)
     return redirect("person", pk)
 
 
@@ -176,6 +189,7 @@ urlpatterns = [
     path("people/<str:pk>/", person, name="person"),
     path("people/<str:pk>/grant/", role_grant, name="role_grant"),
     path("people/<str:pk>/end/", role_end, name="role_end"),
+    path("people/<str:pk>/organisation/", place, name="person_place"),
     path("people/<str:pk>/deactivate/", deactivate, name="person_deactivate"),
     path("people/<str:pk>/reactivate/", reactivate, name="person_reactivate"),
     path("invitations/<str:secret>/", invitation, name="invitation"),

@@ -50,6 +50,8 @@ PAGES = {
         "/",
         "/people/",
         "/people/invite/",
+        "/people/organisations/",
+        "/people/organisations/add/",
         "/account/",
         "/account/tokens/",
         "/dashboard/",

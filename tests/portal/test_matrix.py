@@ -38,7 +38,8 @@ from domains.ledger import limits, topups
 from domains.ledger import queries as books
 from domains.notices import tasks
 from domains.notices.models import Notice
-from domains.people.models import ApiToken, User
+from domains.people import organisations
+from domains.people.models import ApiToken, Organisation, User
 from domains.synthetic import actions as synthetic
 from domains.synthetic.models import SyntheticMock
 from tests import make
@@ -170,6 +171,7 @@ def values(world: World) -> dict[str, str]:
         "kind": "csv",
         "audit/kind": "csv",
         "datasets/pk": grant.dataset.slug,
+        "organisations/slug": _organisation(world).slug,
         "areas/pk": grant.dataset.area_id,
         "areas/slug": grant.dataset.area.slug,
         "areas/key": grant.dataset.area_id,
@@ -218,6 +220,12 @@ def _emergency() -> EmergencyAccess:
     """Return an open emergency access of Ada's."""
     ada = make.person("ada")
     return emergencies.own_open(ada) or emergency.open_access(reason="A test.", hours=1, by=ada)
+
+
+def _organisation(world: World) -> Organisation:
+    """Return an organisation that Ada added."""
+    found = Organisation.objects.filter(slug="institute").first()
+    return found or organisations.create_organisation("Institute", by=world.user("ada"))
 
 
 def _webhook(user: User) -> Webhook:

@@ -118,5 +118,5 @@ def test_every_address_is_tried_here() -> None:
     names = {entry.name for entry in [*people.urlpatterns, *people.router.urls]}
     assert names == {
         "me", "token-list", "token-detail", "person-list", "person-detail",
-        "person-grant-role", "person-end-role", "person-deactivate", "person-reactivate",
+        "person-grant-role", "person-end-role", "person-set-organisation", "person-deactivate", "person-reactivate",
     }  # fmt: skip
