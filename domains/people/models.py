@@ -33,7 +33,7 @@ class Organisation(Model):
     name = models.CharField(max_length=160)
     slug = models.SlugField(max_length=50, unique=True)
     country = models.CharField(max_length=2, blank=True)  # ISO 3166-1, two capitals
-    ror = models.CharField(max_length=9, blank=True)  # the key after https://ror.org/
+    ror = models.CharField(max_length=9, blank=True)  # the key after ror.org/
     retired_at = models.DateTimeField(null=True, blank=True)
     retired_by = models.ForeignKey(
         "people.User", null=True, blank=True, on_delete=models.PROTECT, related_name="+"

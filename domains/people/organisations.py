@@ -91,13 +91,13 @@ def set_organisation(user: User, organisation: Organisation | None, *, by: User)
 def _clean(name: str, country: str, ror: str) -> dict[str, str]:
     """Return the values as they are kept, or raise InvalidInput."""
     name, country = " ".join(name.split()), country.strip().upper()
-    ror = ror.strip().lower().removeprefix("https://ror.org/")
+    ror = ror.strip().lower().rpartition("ror.org/")[2]
     if not name or len(name) > 160:
         raise InvalidInput("Give a name of at most 160 characters.", code="name_invalid")
     if country and not re.fullmatch("[A-Z]{2}", country):
         raise InvalidInput("Give the country as two letters, such as DE.", code="country_invalid")
     if ror and not _ROR.fullmatch(ror):
-        raise InvalidInput("A ROR key looks like https://ror.org/05gq02987.", code="ror_invalid")
+        raise InvalidInput("A ROR key looks like ror.org/05gq02987.", code="ror_invalid")
     return {"name": name, "country": country, "ror": ror}
 
 

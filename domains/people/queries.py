@@ -46,7 +46,7 @@ def organisations(user: User, search: str = "", *, active: bool = False) -> Quer
     require(user, Permission.PEOPLE_READ)
     found = Organisation.objects.annotate(headcount=Count("people", filter=Q(people__is_active=True)))
     if search:
-        found = found.filter(Q(name__icontains=search) | Q(ror=search.removeprefix("https://ror.org/")))
+        found = found.filter(Q(name__icontains=search) | Q(ror=search.rpartition("/")[2]))
     return (found.filter(retired_at__isnull=True) if active else found).order_by("name", "pk")
 
 

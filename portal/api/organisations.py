@@ -26,7 +26,7 @@ class OrganisationOut(serializers.Serializer[Any]):
     slug = serializers.CharField()
     name = serializers.CharField()
     country = serializers.CharField(help_text="Two letters, or empty.")
-    ror = serializers.CharField(help_text="The key after https://ror.org/, or empty.")
+    ror = serializers.CharField(help_text="The key after ror.org/, or empty.")
     is_active = serializers.BooleanField(help_text="Whether people can still be put into it.")
     people = serializers.IntegerField(source="headcount", help_text="How many open accounts belong to it.")
 

@@ -20,7 +20,7 @@ class OrganisationForm(forms.Form):
     name = forms.CharField(max_length=160)
     country = forms.CharField(max_length=2, required=False, help_text="Two letters, such as DE.")
     ror = forms.CharField(
-        label="ROR key", max_length=30, required=False, help_text="Such as https://ror.org/05gq02987."
+        label="ROR key", max_length=30, required=False, help_text="Such as ror.org/05gq02987."
     )
 
 
