@@ -63,7 +63,7 @@ BUDGETS = Kind(
 DATA = Kind(
     "data", "Datasets", "Datasets, versions, mocks, policies, files and who cares for them.",
     frozenset(
-        {"dataset", "version", "table", "upload", "mock", "synthetic", "policy", "connection", "steward"}
+        {"dataset", "version", "table", "upload", "mock", "synthetic", "policy", "connection", "steward", "rule"}
         | {"seat", "area", "population"}
     ),
 )  # fmt: skip

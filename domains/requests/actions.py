@@ -181,7 +181,7 @@ def submit(analysis: AnalysisRequest, *, revision: int, by: User) -> None:
                 Event.REQUEST_REFUSED, by=rules.actor, on=analysis, revision=revision, reasons=verdict.reasons
             )
         else:
-            move(analysis, Status.IN_REVIEW, **changes)
+            move(analysis, Status.IN_REVIEW, escalation="", escalation_level=0, **changes)
             record(Event.REQUEST_SUBMITTED, by=by, on=analysis, revision=revision, sha256=current.sha256)
             tell(
                 reviewers_of(analysis),

@@ -13,15 +13,17 @@ from domains.jobs import actions as jobs
 from domains.ledger import protocol as ledger
 from domains.notices.outbox import tell
 from domains.people.models import User
-from domains.people.permissions import Permission, require
+from domains.people.permissions import Permission, Role, require
 from domains.projects.models import Vote
 from domains.projects.rights import require_usable
 from domains.requests import approval
+from domains.requests import standing as votes
 from domains.requests.actions import require_revision, respecify
 from domains.requests.guards import lock, require_separate
 from domains.requests.lifecycle import Status
 from domains.requests.models import AnalysisRequest, Review, Revision
-from domains.requests.policy import Refuse, quorum_reached
+from domains.requests.panel import require_on_panel
+from domains.requests.policy import Refuse
 from domains.requests.queries import verdict_for
 
 
@@ -49,6 +51,7 @@ def _review(
 ) -> None:
     require(by, Permission.REQUEST_REVIEW, on=analysis)
     require_separate(analysis, by)
+    require_on_panel(analysis, by)
     if vote not in Vote.values:
         raise InvalidInput("Choose to approve, to request changes or to deny.", code="vote_invalid")
     if vote != Vote.APPROVE and not reason:
@@ -59,13 +62,16 @@ def _review(
     lock(analysis)
     if current.reviews.filter(round=analysis.round, reviewer=by).exists():
         raise IllegalMove("You have already voted on this revision.", code="already_voted")
-    Review.objects.create(revision=current, round=analysis.round, reviewer=by, vote=vote, reason=reason)
+    seat = votes.panel(votes.fresh(analysis)).get(by.pk)
+    role = seat[1] if seat else Role.DATASET_REVIEWER
+    Review.objects.create(
+        revision=current, round=analysis.round, reviewer=by, vote=vote, reason=reason, role=role
+    )
     _DECIDE[Vote(vote)](analysis, current, reason, by, undo_seconds)
 
 
 def _approve(analysis: AnalysisRequest, revision: Revision, reason: str, by: User, undo_seconds: int) -> None:
-    approvals = revision.reviews.filter(round=analysis.round, vote=Vote.APPROVE).count()
-    if quorum_reached(approvals):
+    if votes.standing(votes.fresh(analysis)).is_reached:
         require_usable(analysis.grant, analysis.author)
         specification = respecify(revision)
         if approval.repeat(analysis, specification, decided_by=by):  # its twin was answered meanwhile

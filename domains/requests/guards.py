@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domains.errors import IllegalMove, NotAllowed
 from domains.people.models import User
-from domains.projects.models import Project
+from domains.projects.models import Project, Vote
 from domains.requests.models import AnalysisRequest, Release, Review
 
 
@@ -34,6 +34,12 @@ def lock(analysis: AnalysisRequest) -> None:
 def is_separate(analysis: AnalysisRequest, by: User) -> bool:
     """Answer the same question without raising."""
     return by.pk != analysis.author_id and by.pk not in analysis.project.member_ids
+
+
+def has_approved(analysis: AnalysisRequest, by: User) -> bool:
+    """Answer whether `by` approved what runs: they are then not the one to check what came out (S3)."""
+    cast = Review.objects.filter(revision=analysis.revision_id, reviewer=by, round=analysis.round)
+    return cast.filter(vote=Vote.APPROVE).exists()
 
 
 def has_decided(project: Project, user: User) -> bool:

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from domains.base import AppendOnly, HasLifecycle, Model
+from domains.base import AppendOnly, HasLifecycle, Model, paired
 from domains.catalog.models import AccessPolicy, DatasetVersion
 from domains.errors import IllegalMove
 from domains.jobs.models import Job
@@ -17,7 +17,19 @@ from domains.people.permissions import Role
 from domains.projects.models import AccessGrant, Vote
 from domains.requests.accounting import Accounting
 from domains.requests.lifecycle import RELEASE, REQUEST, ReleaseStatus, Status
+from domains.requests.rule_models import ApprovalRule, Download, Recusal
 from privacy.loss import Loss
+
+__all__ = [
+    "AnalysisRequest",
+    "ApprovalRule",
+    "Comment",
+    "Download",
+    "Recusal",
+    "Release",
+    "Review",
+    "Revision",
+]
 
 
 class AnalysisRequest(Model, HasLifecycle):
@@ -53,6 +65,15 @@ class AnalysisRequest(Model, HasLifecycle):
     decided_by = models.ForeignKey(  # None when a policy decided
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
+    assigned_to = models.ForeignKey(  # one of those who may decide, who looks first; the others still may
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    assigned_at = models.DateTimeField(null=True, blank=True)
+    assigned_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    escalation = models.CharField(max_length=16, blank=True)  # unanswered or unreachable
+    escalation_level = models.PositiveSmallIntegerField(default=0)  # who was told: see `escalation.LEVELS`
     job = models.ForeignKey(Job, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     mock_job = models.ForeignKey(Job, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
 
@@ -68,6 +89,17 @@ class AnalysisRequest(Model, HasLifecycle):
             models.CheckConstraint(
                 condition=Q(status__in=[Status.DRAFT, Status.WITHDRAWN]) | Q(revision__isnull=False),
                 name="request_beyond_draft_has_revision",
+            ),
+            paired("assigned", "request"),
+            models.CheckConstraint(
+                condition=Q(assigned_to__isnull=True, assigned_at__isnull=True)
+                | Q(assigned_to__isnull=False, assigned_at__isnull=False),
+                name="request_assigned_to_somebody",
+            ),
+            models.CheckConstraint(
+                condition=Q(escalation="", escalation_level=0)
+                | Q(escalation__in=["unanswered", "unreachable"], escalation_level__gte=1),
+                name="request_escalation",
             ),
         ]
 
@@ -145,11 +177,16 @@ class Review(AppendOnly):
     reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     vote = models.CharField(max_length=16, choices=Vote.choices)
     reason = models.TextField(blank=True)
+    role = models.CharField(max_length=20, blank=True)  # held when voting; it stays when the person leaves
 
     class Meta:
         ordering = ["created_at"]
         constraints = [
             models.UniqueConstraint(fields=["revision", "round", "reviewer"], name="review_once"),
+            models.CheckConstraint(
+                condition=Q(role__in=["", Role.DATASET_OWNER.value, Role.DATASET_REVIEWER.value]),
+                name="review_role",
+            ),
             models.CheckConstraint(condition=Q(vote=Vote.APPROVE) | ~Q(reason=""), name="review_says_why"),
         ]
 
@@ -188,12 +225,23 @@ class Release(Model, HasLifecycle):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
     audit_index = models.BigIntegerField(null=True, blank=True)  # the leaf its receipt proves
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    revoked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    revoked_why = models.TextField(blank=True)
 
     class Meta:
         ordering = ["-created_at"]
         constraints = [
             models.UniqueConstraint(fields=["analysis", "charge"], name="release_once"),
             models.CheckConstraint(condition=Q(status__in=ReleaseStatus.values), name="release_status"),
+            paired("revoked", "release"),
+            models.CheckConstraint(
+                condition=Q(status=ReleaseStatus.REVOKED, revoked_at__isnull=False) & ~Q(revoked_why="")
+                | ~Q(status=ReleaseStatus.REVOKED) & Q(revoked_at__isnull=True, revoked_why=""),
+                name="release_revoked_says_why",
+            ),
         ]
 
     def is_out(self, now: datetime) -> bool:

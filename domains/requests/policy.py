@@ -130,8 +130,3 @@ def _per_month(loss: Loss, used: int, rules: Rules) -> Finding:
             "Automation has approved its share for this month, so people decide.",
         )
     return Finding("auto_rho_per_month", "pass", "Within what automation may approve in 30 days.")
-
-
-def quorum_reached(approvals: int, *, needed: int = 1) -> bool:
-    """Answer whether distinct approvals make a decision."""
-    return approvals >= needed

@@ -6,24 +6,26 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from domains.catalog.models import AccessPolicy, Steward
+from domains.catalog.models import AccessPolicy, Dataset, Steward
 from domains.errors import NotFound
 from domains.jobs import queries as jobs
 from domains.people.models import User
 from domains.people.permissions import Permission, allows
 from domains.projects.models import AccessGrant
+from domains.requests import standing
 from domains.requests.guards import is_separate
 from domains.requests.lifecycle import ReleaseStatus, Status
-from domains.requests.models import AnalysisRequest, Release
+from domains.requests.models import AnalysisRequest, Recusal, Release, Review
 from domains.requests.policy import Rules, Verdict, assess
 from domains.requests.specification import Specification
 from privacy.loss import Loss, comparable_rho
 
 _RELATED = (
     "author",
+    "assigned_to",
     "revision",
     "job",
     "grant__project__area",
@@ -37,6 +39,10 @@ _PREFETCHED = (
     "grant__dataset__stewards",
     "grant__dataset__area__seats",
 )
+
+
+_QUEUE = (*_PREFETCHED, *standing.PREFETCHED)
+_DETAIL = (*_QUEUE, "revision__reviews__reviewer", "recusals__person", "comments__author", "revisions")
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ def detail(key: str, user: User) -> AnalysisRequest:
     """Return one request that `user` may read, or raise NotFound."""
     analysis = (
         AnalysisRequest.objects.select_related(*_RELATED, "mock_job", "decided_by", "revision__version")
-        .prefetch_related(*_PREFETCHED, "comments__author", "revisions")
+        .prefetch_related(*_DETAIL)
         .filter(pk=key)
         .first()
     )
@@ -81,11 +87,19 @@ def paid_by(charge: str, user: User) -> AnalysisRequest | None:
     return visible_to(user).filter(job__charge=charge).first()
 
 
-def queue(user: User) -> QuerySet[AnalysisRequest]:
-    """Return the requests that wait for a decision and that `user` may decide on, oldest first."""
+ASSIGNED = ("mine", "unassigned")
+
+
+def queue(user: User, *, assigned: str = "all") -> QuerySet[AnalysisRequest]:
+    """Return the requests that wait for a vote by `user`, oldest first; `assigned` is mine, unassigned or all."""
     rows = AnalysisRequest.objects.filter(grant__dataset__in=_cared_for(user), status=Status.IN_REVIEW)
     rows = rows.exclude(author=user).exclude(grant__project__members__user=user)
-    return rows.select_related(*_RELATED).prefetch_related(*_PREFETCHED).order_by("submitted_at", "id")
+    cast = Review.objects.filter(revision=OuterRef("revision"), round=OuterRef("round"), reviewer=user)
+    aside = Recusal.objects.filter(analysis=OuterRef("pk"), person=user)
+    rows = rows.filter(~Exists(cast), ~Exists(aside))
+    if assigned in ASSIGNED:
+        rows = rows.filter(assigned_to=user if assigned == "mine" else None)
+    return rows.select_related(*_RELATED).prefetch_related(*_QUEUE).order_by("submitted_at", "id")
 
 
 def _cared_for(user: User) -> QuerySet[Steward, Any]:
@@ -109,17 +123,31 @@ def your_turn(user: User) -> QuerySet[AnalysisRequest]:
 
 def reviewers_of(analysis: AnalysisRequest) -> list[User]:
     """Return who may decide on a request: the dataset's stewards who are not on the project."""
-    stewards = analysis.dataset.stewards.filter(ended_at=None, user__is_active=True).select_related("user")
-    found = {row.user_id: row.user for row in stewards if is_separate(analysis, row.user)}
-    return list(found.values())
+    return [person for person, _ in standing.panel(analysis).values()]
 
 
 def may_decide(analysis: AnalysisRequest, user: User) -> bool:
     """Answer whether the decision buttons are shown; the same table and guard that the action enforces."""
     return (
+        is_open_to(analysis, user)
+        and not standing.has_voted(analysis, user)
+        and not standing.is_aside(analysis, user)
+    )
+
+
+def is_open_to(analysis: AnalysisRequest, user: User) -> bool:
+    """Answer whether it waits for a decision that is `user`'s kind of decision."""
+    return (
         analysis.status == Status.IN_REVIEW
         and allows(user, Permission.REQUEST_REVIEW, on=analysis)
         and is_separate(analysis, user)
+    )
+
+
+def escalated(dataset: Dataset) -> QuerySet[AnalysisRequest]:
+    """Return the dataset's open requests that went up unanswered, or that nobody is left to decide."""
+    return AnalysisRequest.objects.filter(
+        grant__dataset=dataset, status=Status.IN_REVIEW, escalation_level__gte=1
     )
 
 

@@ -14,7 +14,7 @@ from domains.audit.events import Event
 from domains.audit.receipts import receipt as audit_receipt
 from domains.audit.recorder import record
 from domains.base import coarse, move
-from domains.errors import IllegalMove, InvalidInput, NotFound
+from domains.errors import IllegalMove, InvalidInput, NotAllowed, NotFound
 from domains.ledger import queries as books
 from domains.node.queries import require_running
 from domains.notices.outbox import tell
@@ -22,9 +22,9 @@ from domains.people.models import User
 from domains.people.permissions import Permission, allows, require
 from domains.projects.rights import grant_usable
 from domains.requests.fitting import queue_fit
-from domains.requests.guards import is_separate, require_separate
+from domains.requests.guards import has_approved, is_separate, require_separate
 from domains.requests.lifecycle import ReleaseStatus
-from domains.requests.models import AnalysisRequest, Release
+from domains.requests.models import AnalysisRequest, Download, Release
 from privacy.query.answer import Answer
 
 
@@ -110,6 +110,11 @@ def _release_held(release: Release, sha256: str, by: User) -> None:
     require(by, Permission.RESULT_RELEASE, on=release)
     require_separate(release.analysis, by)
     require_running()
+    if has_approved(release.analysis, by):
+        raise NotAllowed(
+            "You approved this request, so somebody else must look at what came out.",
+            code="separation_of_duties",
+        )
     if sha256 != release.sha256:
         raise IllegalMove("These are not the bytes that you looked at.", code="stale")
     Release.objects.select_for_update(no_key=True).get(pk=release.pk)  # before the log's head
@@ -139,9 +144,22 @@ def result(analysis: AnalysisRequest, *, by: User) -> Result:
     if release is not None and release.status == ReleaseStatus.AWAITING_REVIEW and is_judge:
         return _read(release)
     require(by, Permission.RESULT_READ, on=analysis)
+    if release is not None and release.status == ReleaseStatus.REVOKED:
+        raise NotFound(
+            "This answer was taken back after its release. Delete your copies and do not use its figures.",
+            code="release_revoked",
+        )
     if release is None or not release.is_out(timezone.now()):
         raise NotFound("There is no released result yet.", code="no_result")
     return _read(release)
+
+
+def fetch(analysis: AnalysisRequest, *, form: str, by: User) -> Result:
+    """Return the answer as `result` does, and keep who fetched a released one, in which form and when."""
+    found = result(analysis, by=by)
+    if found.release.status == ReleaseStatus.RELEASED:
+        Download.objects.create(release=found.release, person=by, form=form)
+    return found
 
 
 def _read(release: Release) -> Result:

@@ -19,7 +19,7 @@ from domains.jobs.lifecycle import JobStatus
 from domains.ledger import protocol as ledger
 from domains.ledger import queries as books
 from domains.notices.outbox import tell
-from domains.requests import releases
+from domains.requests import escalation, panel, releases, standing
 from domains.requests.guards import lock
 from domains.requests.lifecycle import Status
 from domains.requests.models import AnalysisRequest
@@ -33,6 +33,15 @@ def sweep(now: datetime) -> None:
     _each(rescue, _stranded(now))
     _each(give_back, _never_started())
     _each(own_up, _unanswered())
+    _each(panel.hand_on, list(escalation.orphaned()[:100]))
+    _each(escalation.look, _undecidable())
+    _each(lambda row: escalation.escalate(row, now), list(escalation.overdue(now)[:100]))
+
+
+def _undecidable() -> list[AnalysisRequest]:
+    """Find requests that too few people are left to approve, among those that wait longest."""
+    rows = escalation.candidates()[: escalation.MOST]
+    return [row for row in rows if not standing.standing(row).is_reachable]
 
 
 def _each(step: Callable[[AnalysisRequest], bool], found: list[AnalysisRequest]) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 from rest_framework.viewsets import GenericViewSet
 
+from domains.errors import InvalidInput
 from domains.requests import queries
 from domains.requests.models import AnalysisRequest
 from portal.api.paging import Cursor
-from portal.api.request_shapes import RequestOut
+from portal.api.request_shapes import QueueOut, RequestOut
 
 
 class OldestFirst(Cursor):
@@ -30,11 +31,16 @@ class Queue(GenericViewSet[AnalysisRequest]):
     filter_backends = []
 
     @extend_schema(
-        responses=RequestOut(many=True), summary="Requests that wait for the caller's vote, oldest first"
+        responses=QueueOut(many=True),
+        parameters=[OpenApiParameter("assigned", enum=["all", *queries.ASSIGNED], default="all")],
+        summary="Requests that wait for the caller's vote, oldest first",
     )
     def list(self, request: Request) -> Response:
-        rows = self.paginate_queryset(queries.queue(request.user))
-        return self.get_paginated_response(RequestOut(rows, many=True).data)
+        assigned = request.query_params.get("assigned", "all")
+        if assigned not in {"all", *queries.ASSIGNED}:
+            raise InvalidInput("Choose all, mine or unassigned.", code="assigned_invalid")
+        rows = self.paginate_queryset(queries.queue(request.user, assigned=assigned))
+        return self.get_paginated_response(QueueOut(rows, many=True).data)
 
     @extend_schema(
         responses=RequestOut(many=True), summary="Requests whose answer waits for a release by the caller"

@@ -9,9 +9,10 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from domains.jobs import queries as jobs
-from domains.requests import queries
+from domains.requests import queries, standing
 from domains.requests.lifecycle import Status
 from domains.requests.models import AnalysisRequest, Revision
+from domains.requests.quorum import Standing
 from portal.api.shapes import DatasetShort, LossOut, PersonShort, ProjectShort
 
 RUN_STATES = ["queued", "running", "finished", "failed"]  # all that outsiders learn of a job
@@ -65,7 +66,28 @@ class RevisionOut(serializers.Serializer[Any]):
     plan_sha256 = serializers.CharField()
     sha256 = serializers.CharField()
     created_at = serializers.DateTimeField()
-    reviews = ReviewOut(many=True)
+    reviews = serializers.SerializerMethodField(
+        help_text="Votes. In review, others' are shown only to those who have voted themselves."
+    )
+
+    @extend_schema_field(ReviewOut(many=True))
+    def get_reviews(self, revision: Revision) -> list[dict[str, Any]]:
+        """Show what the asking person may see; without one, nobody's while it is in review."""
+        parent = self.parent.instance if self.parent is not None else revision.analysis
+        votes = standing.visible_votes(parent, self.context.get("user"))
+        return list(ReviewOut(votes, many=True).data)
+
+
+class QuorumOut(serializers.Serializer[Any]):
+    """What an approval needs, and how many are in."""
+
+    needed = serializers.IntegerField(source="terms.people")
+    has_owner = serializers.BooleanField(source="terms.has_owner")
+    approvals = serializers.SerializerMethodField()
+    is_reachable = serializers.BooleanField(help_text="Whether enough people are left who may decide.")
+
+    def get_approvals(self, found: Standing) -> int:
+        return len(found.approved)
 
 
 class RequestOut(serializers.Serializer[Any]):
@@ -100,6 +122,18 @@ class RequestOut(serializers.Serializer[Any]):
         return None if revision is None else dict(LossOut(revision).data)
 
 
+class QueueOut(RequestOut):
+    """A request that waits for a vote: how far it has come, and who looks first."""
+
+    quorum = serializers.SerializerMethodField()
+    assigned_to = PersonShort(allow_null=True)
+    escalation = serializers.CharField(allow_blank=True, help_text="unanswered, unreachable or nothing")
+
+    @extend_schema_field(QuorumOut)
+    def get_quorum(self, analysis: AnalysisRequest) -> dict[str, Any]:
+        return dict(QuorumOut(standing.standing(analysis)).data)
+
+
 class RequestDetailOut(RequestOut):
     """A request with its text, its findings and reasons, its revision with the votes, and its thread."""
 
@@ -112,8 +146,17 @@ class RequestDetailOut(RequestOut):
     specification = RevisionOut(source="revision", allow_null=True)
     revisions = serializers.SerializerMethodField(help_text="Numbers of all revisions.")
     decided_by = PersonShort(allow_null=True)
+    quorum = serializers.SerializerMethodField(help_text="While in review; else null.")
+    assigned_to = PersonShort(allow_null=True)
+    escalation = serializers.CharField(allow_blank=True, help_text="unanswered, unreachable or nothing")
     comments = CommentOut(many=True)
     mock_run = serializers.SerializerMethodField(help_text="State of the last run on mock data.")
+
+    @extend_schema_field(QuorumOut(allow_null=True))
+    def get_quorum(self, analysis: AnalysisRequest) -> dict[str, Any] | None:
+        if analysis.status != Status.IN_REVIEW:
+            return None
+        return dict(QuorumOut(standing.standing(analysis)).data)
 
     @extend_schema_field(serializers.ListField(child=serializers.IntegerField()))
     def get_revisions(self, analysis: AnalysisRequest) -> list[int]:

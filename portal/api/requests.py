@@ -83,7 +83,8 @@ class CommentIn(serializers.Serializer[Any]):
 
 def shown(analysis: AnalysisRequest, request: Request, code: int = status.HTTP_200_OK) -> Response:
     """Answer with the request as it is now."""
-    return Response(RequestDetailOut(queries.detail(analysis.pk, request.user)).data, status=code)
+    found = queries.detail(analysis.pk, request.user)
+    return Response(RequestDetailOut(found, context={"user": request.user}).data, status=code)
 
 
 class Requests(GenericViewSet[AnalysisRequest]):
@@ -106,7 +107,8 @@ class Requests(GenericViewSet[AnalysisRequest]):
 
     @extend_schema(responses=RequestDetailOut, summary="Read a request")
     def retrieve(self, request: Request, pk: str) -> Response:
-        return Response(RequestDetailOut(queries.detail(pk, request.user)).data)
+        found = queries.detail(pk, request.user)
+        return Response(RequestDetailOut(found, context={"user": request.user}).data)
 
     @extend_schema(request=EditIn, responses=RequestDetailOut, summary="Edit a draft")
     def partial_update(self, request: Request, pk: str) -> Response:

@@ -16,7 +16,7 @@ from rest_framework.routers import SimpleRouter
 from rest_framework.viewsets import GenericViewSet
 
 from domains.errors import NotFound
-from domains.requests import queries, releases
+from domains.requests import incidents, queries, releases
 from domains.requests.models import AnalysisRequest, Release
 from domains.requests.releases import Result
 from portal import sheets
@@ -24,7 +24,7 @@ from portal.api.auth import RecentSignIn
 from portal.api.request_shapes import RequestDetailOut
 from portal.api.requests import shown
 from portal.api.reviews import ReasonIn
-from portal.api.shapes import LossOut, valid
+from portal.api.shapes import LossOut, PersonShort, valid
 from privacy.loss import Loss
 
 
@@ -163,6 +163,25 @@ _BYTES = {
 }
 
 
+class DownloadOut(serializers.Serializer[Any]):
+    """One fetch of an answer's bytes."""
+
+    person = PersonShort()
+    form = serializers.CharField(help_text="page, json, csv, parquet, bundle or payload")
+    request = serializers.CharField(source="release.analysis_id")
+    created_at = serializers.DateTimeField()
+
+
+class IncidentOut(serializers.Serializer[Any]):
+    """Who fetched an answer, and why and by whom it was taken back, where it was."""
+
+    release = ReleaseOut()
+    revoked_at = serializers.DateTimeField(source="release.revoked_at", allow_null=True)
+    revoked_by = PersonShort(source="release.revoked_by", allow_null=True)
+    reason = serializers.CharField(source="release.revoked_why", allow_blank=True)
+    downloads = DownloadOut(many=True)
+
+
 class Results(GenericViewSet[AnalysisRequest]):
     """The answer to a request, for the project's members."""
 
@@ -172,12 +191,13 @@ class Results(GenericViewSet[AnalysisRequest]):
     @extend_schema(responses=ResultOut, summary="Read the released answer")
     @action(detail=True, methods=["get"])
     def result(self, request: Request, pk: str) -> Response:
-        return Response(ResultOut(releases.result(queries.detail(pk, request.user), by=request.user)).data)
+        found = releases.fetch(queries.detail(pk, request.user), form="json", by=request.user)
+        return Response(ResultOut(found).data)
 
     @extend_schema(responses=_CSV, summary="Download the released answer as CSV")
     @action(detail=True, methods=["get"], url_path="result/csv")
     def csv(self, request: Request, pk: str) -> HttpResponse:
-        found = releases.result(queries.detail(pk, request.user), by=request.user)
+        found = releases.fetch(queries.detail(pk, request.user), form="csv", by=request.user)
         return _file(
             sheets.of(found.answer).encode(), "text/csv; charset=utf-8", sheets.file_name(found, "csv")
         )
@@ -185,7 +205,7 @@ class Results(GenericViewSet[AnalysisRequest]):
     @extend_schema(responses=_PARQUET, summary="Download the released answer as Parquet")
     @action(detail=True, methods=["get"], url_path="result/parquet")
     def parquet(self, request: Request, pk: str) -> HttpResponse:
-        found = releases.result(queries.detail(pk, request.user), by=request.user)
+        found = releases.fetch(queries.detail(pk, request.user), form="parquet", by=request.user)
         name = sheets.file_name(found, "parquet")
         return _file(sheets.to_parquet(found), "application/vnd.apache.parquet", name)
 
@@ -193,14 +213,14 @@ class Results(GenericViewSet[AnalysisRequest]):
     @action(detail=True, methods=["get"], url_path="result/bundle")
     def bundle(self, request: Request, pk: str) -> HttpResponse:
         analysis = queries.detail(pk, request.user)
-        found = releases.result(analysis, by=request.user)
+        found = releases.fetch(analysis, form="bundle", by=request.user)
         text = sheets.bundle(found, releases.receipt(analysis, by=request.user))
         return _file(text.encode(), "application/json", sheets.file_name(found, "json"))
 
     @extend_schema(responses=_BYTES, summary="Download the released bytes, whose hash the receipt proves")
     @action(detail=True, methods=["get"], url_path="result/payload")
     def payload(self, request: Request, pk: str) -> HttpResponse:
-        found = releases.result(queries.detail(pk, request.user), by=request.user)
+        found = releases.fetch(queries.detail(pk, request.user), form="payload", by=request.user)
         return _file(found.payload, "application/octet-stream", f"{found.release.analysis_id}.json")
 
     @extend_schema(responses=ReceiptOut, summary="Read the receipt of the release")
@@ -231,6 +251,25 @@ class HeldResults(GenericViewSet[AnalysisRequest]):
         analysis = queries.detail(pk, request.user)
         releases.reject(held(analysis), reason=given["reason"], by=request.user)
         return shown(analysis, request)
+
+    @extend_schema(
+        request=ReasonIn, responses=IncidentOut, summary="Take a released answer back after a disclosure"
+    )
+    @action(detail=True, methods=["post"], url_path="result/revoke")
+    def revoke_release(self, request: Request, pk: str) -> Response:
+        given = valid(ReasonIn, request)
+        analysis = queries.detail(pk, request.user)
+        incidents.revoke_release(held(analysis), reason=given["reason"], by=request.user)
+        return Response(IncidentOut(incidents.incident(analysis, by=request.user)).data)
+
+    @extend_schema(
+        responses=IncidentOut,
+        summary="Who fetched an answer, and why it was taken back; deciders and auditors",
+    )
+    @action(detail=True, methods=["get"], permission_classes=[IsAuthenticated])
+    def incident(self, request: Request, pk: str) -> Response:
+        analysis = queries.detail(pk, request.user)
+        return Response(IncidentOut(incidents.incident(analysis, by=request.user)).data)
 
 
 def _file(content: bytes, kind: str, name: str) -> HttpResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -14,14 +15,15 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from domains.errors import BudgetExhausted, NotAllowed
+from domains.people.models import User
 from domains.people.permissions import Permission, allows
 from domains.projects.models import Vote
-from domains.requests import decisions, queries
+from domains.requests import decisions, queries, standing
 from domains.requests.estimates import estimate_revision
 from domains.requests.lifecycle import Status
 from domains.requests.models import AnalysisRequest, Revision
 from domains.requests.policy import Allow, Refuse
-from portal.web import pages, shown
+from portal.web import pages, panel, shown
 from portal.web.access import recent_sign_in
 from portal.web.forms import CommentForm, DecisionForm, ReasonForm
 
@@ -31,8 +33,13 @@ MOST_EARLIER = 8
 @require_GET
 def listing(request: HttpRequest) -> HttpResponse:
     """Show what waits for this person's decision, the longest waiting first, and answers held for release."""
-    page = pages.page_of(request, queries.queue(request.user))
-    values = {"page": page, "held": queries.held_releases(request.user)[: pages.PAGE_SIZE]}
+    assigned = request.GET.get("assigned", "all")
+    assigned = assigned if assigned in queries.ASSIGNED else "all"
+    page = pages.page_of(request, queries.queue(request.user, assigned=assigned))
+    lines = [(row, standing.standing(row)) for row in page]
+    filters = [(key, key.capitalize(), key == assigned) for key in ("all", *queries.ASSIGNED)]
+    values: dict[str, Any] = {"page": page, "lines": lines, "filters": filters, "assigned": assigned}
+    values |= {"held": queries.held_releases(request.user)[: pages.PAGE_SIZE]}
     return render(request, "queue/list.html", values)
 
 
@@ -68,15 +75,13 @@ def _page(request: HttpRequest, analysis: AnalysisRequest, form: DecisionForm) -
         "mock": shown.mock_run(analysis, now),
         "previous": before,
         "diff": shown.diff(before.sql, revision.sql) if before and revision else None,
-        "votes": list(revision.reviews.filter(round=analysis.round).select_related("reviewer"))
-        if revision
-        else [],
         "earlier": queries.earlier_releases(analysis)[:MOST_EARLIER],
         "may_decide": queries.may_decide(analysis, request.user),
         "may_undo": queries.may_undo(analysis, request.user, now),
         "comment_form": CommentForm(),
         "risk": risk(revision),
-    } | _priced(request, analysis)
+    }
+    values |= panel.shown(analysis, request.user) | _priced(request, analysis)
     return render(request, "queue/decision.html", values, status=422 if form.errors else 200)
 
 
@@ -125,9 +130,17 @@ def _restate(request: HttpRequest, analysis: AnalysisRequest, form: DecisionForm
         "reason": form.cleaned_data["reason"],
         "revision_number": form.cleaned_data["revision"],
         "members": [row.user for row in _members(analysis)],
+        "is_last": _completes(analysis, request.user),
         "undo_seconds": settings.UNDO_SECONDS,
     } | _priced(request, analysis)
     return render(request, "queue/confirm.html", values)
+
+
+def _completes(analysis: AnalysisRequest, user: User) -> bool:
+    """Say whether an approval by `user` would decide now."""
+    found = standing.standing(analysis)
+    own = frozenset(one for one in found.open if one.person == user.pk)
+    return replace(found, approved=found.approved | own).is_reached
 
 
 def _members(analysis: AnalysisRequest) -> list[Any]:
@@ -136,7 +149,9 @@ def _members(analysis: AnalysisRequest) -> list[Any]:
 
 def _cast(request: HttpRequest, analysis: AnalysisRequest, form: DecisionForm) -> HttpResponse:
     words = {
-        Vote.APPROVE: "Approved.",
+        Vote.APPROVE: "Approved."
+        if _completes(analysis, request.user)
+        else "Your approval is counted. Others have to vote too.",
         Vote.REQUEST_CHANGES: "Sent back to its author with your reason.",
         Vote.DENY: "Denied; its author sees your reason.",
     }
@@ -188,6 +203,7 @@ def revoke(request: HttpRequest, key: str) -> HttpResponse:
 
 urlpatterns = [
     path("queue/", listing, name="queue"),
+    *panel.urlpatterns,
     path("requests/<str:key>/decision/", decision, name="decision"),
     path("requests/<str:key>/undo/", undo, name="request_undo"),
     path("requests/<str:key>/revoke/", revoke, name="request_revoke"),

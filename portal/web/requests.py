@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from domains.people.permissions import Permission, allows
-from domains.requests import actions, queries
+from domains.requests import actions, incidents, queries
 from domains.requests.estimates import Estimate, estimate_revision
 from domains.requests.lifecycle import Status
 from domains.requests.models import AnalysisRequest
@@ -81,6 +81,8 @@ def _standing(analysis: AnalysisRequest, request: HttpRequest) -> dict[str, Any]
         and allows(user, Permission.REQUEST_WITHDRAW, on=analysis),
         "may_decide": queries.may_decide(analysis, user),
         "may_read_result": progress.code == "released" and allows(user, Permission.RESULT_READ, on=analysis),
+        "may_see_fetches": progress.code in {"released", "release_revoked"}
+        and incidents.may_look(analysis, user),
         "may_release": progress.code == "held" and allows(user, Permission.RESULT_RELEASE, on=analysis),
     }
 

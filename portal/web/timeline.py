@@ -8,6 +8,7 @@ from datetime import datetime
 from domains.requests.lifecycle import Status
 from domains.requests.models import AnalysisRequest
 from domains.requests.queries import Progress
+from domains.requests.standing import standing
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,12 @@ def _by(analysis: AnalysisRequest) -> str:
 
 
 def _whose_turn(analysis: AnalysisRequest) -> str:
-    return (
-        "the dataset's owner or reviewer decides"
-        if analysis.status == Status.IN_REVIEW
-        else "your turn, author"
-    )
+    if analysis.status != Status.IN_REVIEW:
+        return "your turn, author"
+    found = standing(analysis)
+    if found.terms.people == 1:
+        return "the dataset's owner or reviewer decides"
+    return f"{found.in_words} approvals are in"
 
 
 def _still_to_come(status: str) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ PAGES = {
         "/catalogue/new/",
         "/datasets/support2/prepare/",
         "/datasets/support2/rules/",
+        "/datasets/support2/approval/",
         "/datasets/support2/versions/",
         "/notices/",
         "/notices/settings/",
@@ -102,7 +103,7 @@ def test_every_page_keeps_the_rules_and_fits_the_screen(
             f"/requests/new/{live.grant.id}/",
             f"/requests/new/{live.grant.id}/?way=form",
         ],
-        "alice": [f"/requests/{waiting}/decision/"],
+        "alice": [f"/requests/{waiting}/decision/", f"/requests/{waiting}/recuse/"],
         "theo": [f"/projects/{live.grant.project['id']}/evidence/"],
     }
     problems = []

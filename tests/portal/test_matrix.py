@@ -101,6 +101,7 @@ EVERYTHING = {
     "reason": "Because.",
     "report": "Done.",
     "text": "A line.",
+    "days": 7,
     "revision": 1,
     "version": 1,
     "epsilon": "0.1",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domains.requests.policy import Allow, Refer, Refuse, Rules, assess, quorum_reached
+from domains.requests.policy import Allow, Refer, Refuse, Rules, assess
 from privacy.loss import Loss
 
 RULES = Rules("01P", 3, auto_rho=100, auto_rho_per_month=250, max_rho=1000, allows_unknown_keys=False)
@@ -57,8 +57,3 @@ def test_a_costlier_request_is_never_judged_more_kindly(rho, used, unknown):
     order = [Allow, Refer, Refuse]
     here = order.index(type(judge(rho, used=used, unknown=unknown)))
     assert order.index(type(judge(rho + 1, used=used, unknown=unknown))) >= here
-
-
-def test_a_quorum_counts_distinct_approvals():
-    assert quorum_reached(1)
-    assert not quorum_reached(1, needed=2)
