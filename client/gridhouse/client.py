@@ -122,6 +122,19 @@ class Client:
         """Return one request, to follow it or to read its result."""
         return Query.of(self._session, self._session.get(f"requests/{id}/"))
 
+    def calculate(self, statistic: str, **about: float | str | Decimal | int) -> Json:
+        """Return the error that an `epsilon` gives, or the least ε that keeps within an `error`, without any data.
+
+        `statistic` is count, sum or mean, over values from `lower` to `upper`, of which `rows_each` are one person's
+        and `group` are supposed in all.
+        """
+        asked = {
+            name: format(value, "f") if isinstance(value, Decimal) else str(value)
+            for name, value in about.items()
+        }
+        found: Json = self._session.get("calculator/", statistic=statistic, **asked)
+        return found
+
     def budget(self, grant: Grant | str) -> list[Json]:
         """Return every cap that a question under a grant passes through, and what is left."""
         key = grant if isinstance(grant, str) else grant.id

@@ -119,7 +119,6 @@ class TopUp(Model, HasLifecycle):
         constraints = [
             paired("proposed", "topup"),
             paired("decided", "topup"),
-            models.CheckConstraint(condition=Q(status__in=TopUpStatus.values), name="topup_status"),
             models.UniqueConstraint(
                 fields=["grant"], condition=Q(status__in=["asked", "proposed"]), name="topup_one_open"
             ),

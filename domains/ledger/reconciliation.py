@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from django.db import transaction
 
 from domains.audit import checkpoints
 from domains.audit.checkpoints import Standing
 from domains.audit.events import Event
-from domains.audit.queries import body, one
+from domains.audit.queries import body, events, one
 from domains.audit.recorder import record
 from domains.errors import IllegalMove, InvalidInput, NotAllowed, NotFound
 from domains.ledger import protocol
@@ -33,6 +36,25 @@ def propose(*, reason: str, by: User) -> int:
         witnessed_size=found.witnessed_size,
         witnessed_root=found.witnessed_root,
     )
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A proposal to go on from the records as they stand, which waits for a second person."""
+
+    index: int
+    at: datetime
+    proposed_by: str
+    reason: str
+
+
+def pending() -> Pending | None:
+    """Return the last proposal that fits the witness as it is now, or None."""
+    for row in events(event=Event.RECONCILIATION_PROPOSED.value)[:1]:
+        said, found = body(row)["details"], checkpoints.compare()
+        if (said["witnessed_size"], said["witnessed_root"]) == (found.witnessed_size, found.witnessed_root):
+            return Pending(row.index, row.at, row.actor, said["reason"])
+    return None
 
 
 @transaction.atomic(durable=True)

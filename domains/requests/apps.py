@@ -8,6 +8,7 @@ class RequestsConfig(AppConfig):
     def ready(self) -> None:
         from domains.jobs import handlers, sweeps
         from domains.jobs.models import JobKind
+        from domains.ledger import alerts
         from domains.projects.guards import bar
         from domains.requests import execution, fitting, triggers, upkeep  # noqa: F401 - triggers registers itself
         from domains.requests.guards import has_decided
@@ -16,6 +17,7 @@ class RequestsConfig(AppConfig):
         handlers.register(JobKind.MOCK_QUERY, execution.run_mock)
         handlers.register(JobKind.FIT, fitting.run_fit)
         sweeps.register(upkeep.sweep)
+        sweeps.register(alerts.sweep)
         bar(has_decided)
         from domains.notices import tasks
         from domains.requests import waiting

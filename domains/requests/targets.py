@@ -61,7 +61,7 @@ def least_epsilon(
     require(by, Permission.REQUEST_CREATE, on=grant)
     kind = parse_accounting(accounting)
     _, buy = offering(grant, current_version(grant), sql=sql)
-    least = partial(least_offer, target=_error(error), output=figure or None, n=rows)
+    least = partial(least_offer, target=error_of(error), output=figure or None, n=rows)
     chain = books.balances(grant, by) if kind == Accounting.AUTO else ()
     aim = _Aim(buy, least, grant.dataset.population, chain)
     found = _cheaper(aim) if kind == Accounting.AUTO else _found(aim, kind)
@@ -71,6 +71,19 @@ def least_epsilon(
             code="target_too_dear",
         )
     return found
+
+
+Buyer = Callable[[Accounting, int], Pricing]
+
+
+def least_in(
+    accounting: Accounting,
+    buy: Buyer,
+    least: Callable[[Callable[[int], Pricing]], int],
+    population: Population,
+) -> Offer:
+    """Return the least offer in one currency of what `buy` prices, rounded up to six places."""
+    return _found(_Aim(buy, least, population, ()), accounting)
 
 
 def _cheaper(aim: _Aim) -> Offer:
@@ -108,7 +121,7 @@ def _found(aim: _Aim, kind: Accounting) -> Offer:
     return Offer(epsilon.normalize(), kind)
 
 
-def _error(text: str) -> Decimal:
+def error_of(text: str) -> Decimal:
     """Read ±: a positive decimal; raise InvalidInput with the remedy."""
     try:
         error = Decimal(str(text).strip())

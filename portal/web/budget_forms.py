@@ -95,3 +95,54 @@ class LineFilter(BudgetFilter):
     person = forms.CharField(required=False, max_length=26, label="Person (key)")
     since = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(required=False, label="To", widget=forms.DateInput(attrs={"type": "date"}))
+
+
+class CalculatorForm(forms.Form):
+    """A figure over bounds that the reader makes up, and an ε or the error to keep within."""
+
+    statistic = forms.ChoiceField(
+        label="Figure", choices=[("count", "a count"), ("sum", "a sum"), ("mean", "a mean")]
+    )
+    lower = forms.DecimalField(
+        label="Least value", initial=0, max_digits=18, decimal_places=6, widget=forms.TextInput(attrs=_SHORT)
+    )
+    upper = forms.DecimalField(
+        label="Largest value",
+        initial=100,
+        max_digits=18,
+        decimal_places=6,
+        widget=forms.TextInput(attrs=_SHORT),
+    )
+    group = forms.IntegerField(
+        label="Values in the group",
+        initial=1000,
+        min_value=1,
+        max_value=10**9,
+        widget=forms.NumberInput(attrs={"class": "form-short"}),
+        help_text="Your own guess. Only a mean’s error depends on it.",
+    )
+    rows_each = forms.IntegerField(
+        label="Of one person, at most",
+        initial=1,
+        min_value=1,
+        max_value=10**6,
+        widget=forms.NumberInput(attrs={"class": "form-short"}),
+    )
+    accounting = forms.ChoiceField(
+        label="Paid in",
+        choices=[("zcdp", "ρ (zCDP): Gaussian noise"), ("pure", "pure ε: Laplace noise")],
+    )
+    epsilon = forms.CharField(
+        label="ε",
+        required=False,
+        max_length=20,
+        widget=forms.TextInput(attrs=_SHORT),
+        help_text="Gives the error.",
+    )
+    error = forms.CharField(
+        label="Or the ± you need",
+        required=False,
+        max_length=20,
+        widget=forms.TextInput(attrs=_SHORT),
+        help_text="Gives the least ε that keeps within it, 19 times of 20.",
+    )

@@ -32,7 +32,14 @@ def entries(request: HttpRequest) -> HttpResponse:
     """Show the lines of the books that this person may see, newest first, as far as the filters let them through."""
     form = LineFilter(request.GET)
     page = pages.page_of(request, lines.rows(request.user, **form.chosen()), 50)
-    values = {"page": page, "form": form, "query": form.query(), "is_narrowed": any(form.chosen().values())}
+    values: dict[str, Any] = {
+        "page": page,
+        "form": form,
+        "query": form.query(),
+        "is_narrowed": any(form.chosen().values()),
+    }
+    checkers = (Permission.AUDIT_READ, Permission.AUDIT_RECONCILE)
+    values["may_check"] = any(allows(request.user, permission) for permission in checkers)
     return render(request, "budgets/entries.html", values)
 
 

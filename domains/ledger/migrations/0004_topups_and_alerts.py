@@ -109,10 +109,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='topup',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['asked', 'proposed', 'confirmed', 'declined', 'withdrawn'])), name='topup_status'),
-        ),
-        migrations.AddConstraint(
-            model_name='topup',
             constraint=models.UniqueConstraint(condition=models.Q(('status__in', ['asked', 'proposed'])), fields=('grant',), name='topup_one_open'),
         ),
         migrations.AddConstraint(

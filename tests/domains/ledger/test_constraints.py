@@ -338,7 +338,7 @@ ATTACKS = {
     "a top-up without a reason": topup(reason="''"),
     "a top-up in a state of its own": topup(status="'free'", at="NULL", by="NULL"),
     "a top-up proposed at a time by nobody": topup().replace("proposed_by_id, created_at", "NULL, created_at"),
-    "a top-up decided by nobody": topup(at="created_at", by="NULL"),
+    "a top-up decided at no time": topup(at="NULL"),
     "a top-up that ended undecided": topup(at="NULL", by="NULL"),
     "a proposal of nothing": topup(status="'proposed'", rho="NULL", at="NULL", by="NULL"),
     "a top-up declined without an answer": topup(status="'declined'"),

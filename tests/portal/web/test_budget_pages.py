@@ -259,3 +259,49 @@ def test_one_budget_costs_the_same_queries_however_much_was_spent(given: Story) 
         counts.append(len(queries))
     assert counts[1] == counts[2]
     assert counts[2] < 30
+
+
+def test_the_books_are_checked_by_administrators_and_looked_at_by_auditors(given: Story) -> None:
+    spent(given)
+    path = reverse("books")
+    ada, theo = browser(given, "ada"), browser(given, "theo")
+    assert "None was recorded yet" in theo.get(path).content.decode()
+    assert "Nothing differs" in theo.get(f"{path}?now=1").content.decode()
+    assert theo.post(path, {"do": "check"}).status_code == 403
+    assert ada.post(path, {"do": "check"}).status_code == 302
+    html = theo.get(path).content.decode()
+    assert "Nothing differs" in html
+    assert kit.faults(html) == []
+    assert ada.post(path, {"do": "propose", "reason": "Nothing is wrong."}).status_code == 422
+    assert ada.post(path, {"do": "confirm", "index": "1"}).status_code == 404
+    assert ada.post(path, {"do": "nonsense"}).status_code == 200
+    for name in ("sam", "alice", "rita", "charlie"):
+        assert browser(given, name).get(path).status_code == 403
+
+
+def test_the_calculator_goes_from_an_epsilon_to_an_error_and_back(given: Story) -> None:
+    sam, path = browser(given, "sam"), reverse("calculator")
+    asked = {
+        "statistic": "sum",
+        "lower": "0",
+        "upper": "100",
+        "group": "1000",
+        "rows_each": "1",
+        "accounting": "zcdp",
+    }
+    assert kit.faults(sam.get(path).content.decode()) == []
+    there = sam.get(path, {**asked, "epsilon": "0.5"})
+    error = there.context["found"].plus_minus_95
+    back = sam.get(path, {**asked, "error": str(error)}).context["found"]
+    assert back.epsilon <= Decimal("0.5")
+    assert back.plus_minus_95 <= error
+    for wrong in (
+        {},
+        {"epsilon": "1", "error": "5"},
+        {"epsilon": "x"},
+        {"error": "0.0001"},
+        {"epsilon": "1", "lower": "200"},
+    ):
+        answer = sam.get(path, {**asked, **wrong})
+        assert answer.status_code == 422, wrong
+        assert answer.context["found"] is None
