@@ -39,17 +39,25 @@ class Share:
 
 
 def course(account: str) -> list[Point]:
-    """Return how an account stood at its opening, at the end of each day on which it moved, and now; four queries."""
+    """Return how an account stood when it was opened, at each change of its limit, after each day, and now.
+
+    Three queries; of a day on which it moved, the last line counts.
+    """
     row = Account.objects.get(pk=account)
     days = Entry.objects.filter(account=row).annotate(day=TruncDate("at")).values("day")
     last = list(days.order_by("day").annotate(last=Max("seq")).values_list("last", flat=True))
     changes = list(LimitChange.objects.filter(account=row).order_by("number"))
-    entries = Entry.objects.filter(seq__in=_thinned(last)).order_by("seq")
-    points = [Point(row.created_at, Loss.zero(), Loss.zero(), _limit_at(row, changes, row.created_at))]
-    for entry in entries:
+    stood = [(row.created_at, Loss.zero(), Loss.zero())]
+    for entry in Entry.objects.filter(seq__in=_thinned(last)).order_by("seq"):
         spent = Loss(entry.rho_spent, entry.delta_spent, entry.pure_spent)
-        reserved = Loss(entry.rho_reserved, entry.delta_reserved, entry.pure_reserved)
-        points.append(Point(entry.at, spent, reserved, _limit_at(row, changes, entry.at)))
+        stood.append((entry.at, spent, Loss(entry.rho_reserved, entry.delta_reserved, entry.pure_reserved)))
+    for change in changes[-MOST_POINTS:]:
+        _, spent, reserved = max(
+            (each for each in stood if each[0] <= change.created_at), key=lambda at: at[0]
+        )
+        stood.append((change.created_at, spent, reserved))
+    stood.sort(key=lambda each: each[0])
+    points = [Point(at, spent, reserved, _limit_at(row, changes, at)) for at, spent, reserved in stood]
     return [*points, Point(timezone.now(), row.spent, row.reserved, row.limit)]
 
 

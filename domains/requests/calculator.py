@@ -106,7 +106,8 @@ def _buyer(figure: Figure) -> targets.Buyer:
     plan = parse(f"SELECT {words[figure.statistic]} AS {FIGURE} FROM data", table)  # noqa: S608 - a constant
 
     def buy(kind: Accounting, amount: int) -> Pricing:
-        offered = {"pure" if kind == Accounting.PURE else "rho": amount}
-        return price(plan, table, **offered)
+        if kind == Accounting.PURE:
+            return price(plan, table, pure=amount)
+        return price(plan, table, rho=amount)
 
     return buy

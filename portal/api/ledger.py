@@ -15,6 +15,7 @@ from domains.ledger import books, lines
 from domains.ledger.lifecycle import Scope
 from domains.people.permissions import Permission, require
 from domains.requests import queries as requests
+from portal.api.idempotency import keeping
 from portal.api.paging import Cursor
 from portal.api.shapes import LossOut
 from privacy.loss import Loss
@@ -33,7 +34,7 @@ class LineIn(serializers.Serializer[Any]):
     until = serializers.DateField(required=False, help_text="The last day, included.")
 
 
-class LineOut(serializers.Serializer[Any]):
+class LedgerLineOut(serializers.Serializer[Any]):
     """One charge's effect on one account, and the account's balance after it."""
 
     seq = serializers.IntegerField()
@@ -58,15 +59,15 @@ class LineOut(serializers.Serializer[Any]):
         return dict(LossOut(Loss(row.rho_spent, row.delta_spent, row.pure_spent)).data)
 
 
-class LinePageOut(serializers.Serializer[Any]):
+class LedgerPageOut(serializers.Serializer[Any]):
     """A page of lines."""
 
     next = serializers.CharField(allow_null=True)
     previous = serializers.CharField(allow_null=True)
-    results = LineOut(many=True)
+    results = LedgerLineOut(many=True)
 
 
-class LineDetailOut(LineOut):
+class LedgerLineDetailOut(LedgerLineOut):
     """One line with the request that its charge was for, where the caller may see it."""
 
     request = serializers.CharField(allow_null=True)
@@ -80,25 +81,28 @@ class NewestFirst(Cursor):
 
 class Lines(APIView):
     @extend_schema(
-        parameters=[LineIn], responses=LinePageOut, summary="List lines of the ledger that the caller may see"
+        operation_id="budgets_entries_list",
+        parameters=[LineIn],
+        responses=LedgerPageOut,
+        summary="List lines of the ledger that the caller may see",
     )
     def get(self, request: Request) -> Response:
         given = LineIn(data=request.query_params)
         given.is_valid(raise_exception=True)
         pages = NewestFirst()
         found = pages.paginate_queryset(lines.rows(request.user, **given.validated_data), request, view=self)
-        return pages.get_paginated_response(LineOut(found, many=True).data)
+        return pages.get_paginated_response(LedgerLineOut(found, many=True).data)
 
 
 class Line(APIView):
-    @extend_schema(responses=LineDetailOut, summary="Read one line of the ledger")
+    @extend_schema(responses=LedgerLineDetailOut, summary="Read one line of the ledger")
     def get(self, request: Request, seq: int) -> Response:
         row = lines.one(seq, request.user)
         analysis = requests.paid_by(row.charge_id, request.user)
-        return Response(LineOut(row).data | {"request": analysis.pk if analysis else None})
+        return Response(LedgerLineOut(row).data | {"request": analysis.pk if analysis else None})
 
 
-class CheckOut(serializers.Serializer[Any]):
+class BooksCheckOut(serializers.Serializer[Any]):
     """What a check of the books found."""
 
     accounts = serializers.IntegerField()
@@ -109,20 +113,20 @@ class CheckOut(serializers.Serializer[Any]):
 
 
 class Books(APIView):
-    @extend_schema(responses=CheckOut, summary="Check the books now, as an auditor or administrator")
+    @extend_schema(responses=BooksCheckOut, summary="Check the books now, as an auditor or administrator")
     def get(self, request: Request) -> Response:
-        return Response(CheckOut(books.look(request.user)).data)
+        return Response(BooksCheckOut(books.look(request.user)).data)
 
     @extend_schema(
-        request=None, responses=CheckOut, summary="Check the books and record it, as an administrator"
+        request=None, responses=BooksCheckOut, summary="Check the books and record it, as an administrator"
     )
     def post(self, request: Request) -> Response:
         require(request.user, Permission.AUDIT_RECONCILE)
-        return Response(CheckOut(books.check(by=request.user)).data)
+        return Response(BooksCheckOut(books.check(by=request.user)).data)
 
 
 urlpatterns = [
     path("budgets/entries/", Lines.as_view()),
     path("budgets/entries/<int:seq>/", Line.as_view()),
-    path("budgets/books/", Books.as_view()),
+    path("budgets/books/", keeping(Books).as_view()),
 ]

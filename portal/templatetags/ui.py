@@ -44,7 +44,7 @@ TONES = {
         "delivered"},
     "wait": {
         "in_review", "changes_requested", "requested", "awaiting_review", "suspended", "frozen", "held", "received",
-        "invited", "warn", "proposed", "waiting", "paused",
+        "invited", "warn", "proposed", "asked", "waiting", "paused",
     },
     "bad": {
         "denied", "refused", "rejected", "revoked", "failed", "killed", "timed_out", "lost", "withdrawn_dataset",

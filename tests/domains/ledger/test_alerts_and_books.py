@@ -163,7 +163,8 @@ def test_the_course_shows_what_the_limit_was(scene: Scene) -> None:
     use(scene, 10, "b")
     row = scene.of(Scope.GRANT)
     course = usage.course(row.pk)
-    assert (course[0].limit, course[-1].limit) == (before, row.limit)
+    assert [point.limit for point in course] == [before, row.limit, row.limit, row.limit]
+    assert [point.at for point in course] == sorted(point.at for point in course)
     assert lines.changes(scene.sam, account=row.pk).get().number == 1
 
 
