@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from datetime import date
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -48,6 +49,15 @@ def whole(name: str, default: int, *, least: int = 0) -> int:
     if number < least:
         raise ImproperlyConfigured(f"{name}={number} is below its least value, {least}.")
     return number
+
+
+def day(name: str) -> date | None:
+    """Return a day written as YYYY-MM-DD, or None where none is given."""
+    value = text(name).strip()
+    try:
+        return date.fromisoformat(value) if value else None
+    except ValueError:
+        raise ImproperlyConfigured(f"{name}={value!r} is no day; write it as 2026-03-31.") from None
 
 
 def names(name: str, default: str = "") -> list[str]:

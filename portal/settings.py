@@ -25,6 +25,9 @@ WITNESS_DIR = env.folder("WITNESS_DIR", HOME / "witness")  # outside database an
 CONNECTIONS_DIR = env.folder("CONNECTIONS_DIR", HOME / "connections")
 RUN_DIR = env.folder("RUN_DIR", HOME / "run")
 
+# Projects approved on or after this day (YYYY-MM-DD) stand in a register that needs no sign-in; empty: none does.
+PUBLIC_REGISTER_SINCE = env.day("PUBLIC_REGISTER_SINCE")
+
 DEBUG = env.flag("DEBUG")
 SECRET_KEY = env.secret_key(HOME)
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")

@@ -28,6 +28,7 @@ from portal.web import (
     people,
     projects,
     queue,
+    register,
     requests,
     results,
     synthetic,
@@ -65,6 +66,7 @@ MODULES = (
     people,
     account,
     accounts,
+    register,
     health,
     metrics,
 )

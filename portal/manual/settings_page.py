@@ -15,6 +15,7 @@ KINDS = {
     "folder": "folder",
     "flag": "1 or 0",
     "whole": "whole number",
+    "day": "day",
     "names": "names, by comma",
     "choice": "one of a list",
     "secret_key": "text",
@@ -48,6 +49,8 @@ MEANINGS = {
     "MOCK_DIR": "Mock data, public by nature: the worker writes it, the web process offers it.",
     "NODE_NAME": "The name in checkpoints of the audit log. Choose it before the first start; it stays.",
     "NODE_TITLE": "What the pages call the node.",
+    "PUBLIC_REGISTER_SINCE": "Projects approved on or after this day, as 2026-03-31, are in the public register; "
+    "empty: there is none.",
     "PUBLIC_URL": "The address people use. `https://` brings secure cookies, redirects and HSTS.",
     "REDIS_URL": "Redis, for hints to workers and shared counters; without it both stay in the process.",
     "RUN_DIR": "Scratch folder of the worker's computations; each worker may have its own.",

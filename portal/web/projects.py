@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from domains.catalog import queries as catalog
 from domains.catalog.lifecycle import DatasetStatus
 from domains.errors import NotAllowed, NotFound
-from domains.evidence import pack
+from domains.evidence import pack, register
 from domains.people.models import User
 from domains.people.permissions import Permission, Role, allows, require
 from domains.projects import actions, queries
@@ -131,6 +131,8 @@ def _page(request: HttpRequest, project: Project, form: ProjectReviewForm | None
         "member_form": MemberForm(),
         "requests": _requests(request, project, now),
         "lead": Role.PROJECT_LEAD,
+        "becomes_public": register.since() is not None and project.status in OPEN,
+        "is_listed": project.status in register.LISTED and register.is_public(project.decided_at),
         "may_have_evidence": pack.may_have(user, project),
     }
     return render(request, "projects/detail.html", values, status=200 if is_fresh else 422)

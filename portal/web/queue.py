@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from domains.errors import BudgetExhausted, NotAllowed
+from domains.evidence import register
 from domains.people.models import User
 from domains.people.permissions import Permission, allows
 from domains.projects.models import Vote
@@ -79,6 +80,7 @@ def _page(request: HttpRequest, analysis: AnalysisRequest, form: DecisionForm) -
         "may_decide": queries.may_decide(analysis, request.user),
         "may_undo": queries.may_undo(analysis, request.user, now),
         "comment_form": CommentForm(),
+        "is_listed": register.is_public(analysis.grant.project.decided_at),
         "risk": risk(revision),
     }
     values |= panel.shown(analysis, request.user) | _priced(request, analysis)

@@ -60,6 +60,9 @@ OPEN = {
     "account/logout/",
     "account/inactive/",
     "invitations/<str:secret>/",
+    "register/",
+    "register/feed.json",
+    "register/projects/<str:key>/",
 }
 OPEN_API = {
     "api/v1/audit/checkpoint/",
@@ -67,6 +70,8 @@ OPEN_API = {
     "api/v1/audit/proofs/consistency/",
     "api/v1/audit/key/",
     "api/v1/audit/verifier/",
+    "api/v1/register/",
+    "api/v1/register/<str:pk>/",
     "api/v1/schema/",
     "api/v1/docs/",
 }
@@ -145,6 +150,8 @@ def values(world: World) -> dict[str, str]:
         "requests/id": analysis.pk,
         "queue/pk": analysis.pk,
         "projects/key": grant.project_id,
+        "register/key": grant.project_id,
+        "register/pk": grant.project_id,
         "projects/pk": grant.project_id,
         "person": sam.pk,
         "member": sam.pk,
