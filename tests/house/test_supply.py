@@ -12,7 +12,9 @@ PINS = ("requirements.txt", "requirements-dev.txt", "requirements-extras.txt")
 HOSTS = re.compile(
     r"([\w-]+\.)*example(\.(org|com))?|[\w.-]+\.example|www\.w3\.org|(www\.)?apache\.org|www\.rfc-editor\.org|"
     r"json-schema\.org|arxiv\.org|doi\.org|c2sp\.org|duckdb\.org|spark\.apache\.org|docs\.djangoproject\.com|htmx\.org|"
-    r"getbootstrap\.com|github\.com|creativecommons\.org|hbiostat\.org|archive\.ics\.uci\.edu"
+    r"getbootstrap\.com|github\.com|creativecommons\.org|hbiostat\.org|archive\.ics\.uci\.edu|"
+    # the names of vocabularies that descriptions of datasets are written in, and of a feed's format
+    r"schema\.org|mlcommons\.org|purl\.org|xmlns\.com|spdx\.org|publications\.europa\.eu|www\.iana\.org|jsonfeed\.org"
 )
 ADDRESS = re.compile(r"\bhttps?://(?:[^/@\s\"'`]*@)?((?:[\w-]+\.)+[a-z]{2,})\b")
 TEXT = {".py", ".toml", ".txt", ".md", ".yaml", ".yml", ".json", ".conf", ".service", ".html", ".env", ""}
