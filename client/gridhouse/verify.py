@@ -477,6 +477,9 @@ def _compare_story(pack: Pack, events: list[dict[str, Any]]) -> None:
     _compare_ledger(pack, events)
     _compare_revisions(pack, events)
     _compare_answers(pack)
+    taken_back = Counter(row["id"] for row in pack.rows("releases.jsonl") if row["status"] != "released")
+    revoked = Counter(event["subject"] for event in events if event["event"] == "release.revoked")
+    _require_same("release that was taken back", taken_back, revoked)
     known = {"project.proposed": "project.jsonl", "request.drafted": "requests.jsonl"}
     for event, name in known.items():
         begun = Counter(each["subject"] for each in events if each["event"] == event)
@@ -533,7 +536,7 @@ def _compare_revisions(pack: Pack, events: list[dict[str, Any]]) -> None:
 
 def _compare_answers(pack: Pack) -> None:
     """Raise unless the pack holds the answer of each release, with the bytes that were let out, and no other."""
-    released = {row["sha256"] for row in pack.rows("releases.jsonl")}
+    released = {row["sha256"] for row in pack.rows("releases.jsonl") if row["status"] == "released"}
     held = {name[8:-5] for name in pack.names if name.startswith("answers/")}
     for sha256 in sorted(released ^ held):
         raise VerificationError(f"The answer {sha256} was released or is in the pack, but not both.")

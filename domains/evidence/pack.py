@@ -27,6 +27,7 @@ from domains.evidence.snapshot import snapshot
 from domains.people.models import User
 from domains.people.permissions import Permission, Role, allows, require
 from domains.projects.models import Project
+from domains.requests.lifecycle import Status
 
 KIND = "gridhouse-evidence/1"
 IN_MEMORY = 8 * 2**20  # bytes of a pack kept in memory; what is larger goes to a file
@@ -118,7 +119,14 @@ def _events(asked: Asked, size: int, *, is_auditor: bool) -> Iterator[bytes]:
     """Yield every event about the project that is out by now, with its proof, some hundred at a time."""
     wanted = Filters(about=subjects.of_project(asked.project))
     hidden = frozenset() if is_auditor else TIMED
-    rows = (row for row in search.exported(wanted, size) if row.at <= asked.now and row.event not in hidden)
+    blind = set(asked.requests.filter(status=Status.IN_REVIEW).values_list("pk", flat=True))
+    rows = (
+        row
+        for row in search.exported(wanted, size)
+        if row.at <= asked.now
+        and row.event not in hidden
+        and not (row.event == Event.REQUEST_VOTED and row.subject in blind)
+    )
     while some := list(islice(rows, 200)):
         found = proofs.inclusions([row.index for row in some], size)
         for row, proof in zip(some, found, strict=True):

@@ -16,7 +16,7 @@ from domains.jobs import queries as jobs
 from domains.ledger import extracts
 from domains.ledger import queries as books
 from domains.projects.models import AccessGrant, Project, ProjectReview
-from domains.requests.lifecycle import ReleaseStatus
+from domains.requests.lifecycle import ReleaseStatus, Status
 from domains.requests.models import AnalysisRequest, Release, Review, Revision
 from domains.requests.specification import ENGINE, digest
 
@@ -168,7 +168,8 @@ def _hashed(row: Revision) -> dict[str, Any] | None:
 
 
 def _votes(asked: Asked) -> Rows:
-    rows = Review.objects.filter(revision__analysis__in=asked.requests).select_related("revision")
+    decided = asked.requests.exclude(status=Status.IN_REVIEW)  # votes are blind until they decide
+    rows = Review.objects.filter(revision__analysis__in=decided).select_related("revision")
     for row in rows.order_by("pk").iterator(chunk_size=500):
         yield {
             "request": row.revision.analysis_id,
@@ -195,8 +196,9 @@ def _runs(asked: Asked) -> Rows:
 
 
 def out(asked: Asked) -> QuerySet[Release]:
-    """Return the releases whose answers are out."""
-    rows = Release.objects.filter(analysis__in=asked.requests, status=ReleaseStatus.RELEASED)
+    """Return the releases whose answers are out, or were until somebody took them back."""
+    kinds = [ReleaseStatus.RELEASED, ReleaseStatus.REVOKED]
+    rows = Release.objects.filter(analysis__in=asked.requests, status__in=kinds)
     return rows.filter(released_at__lte=asked.now).select_related("analysis__revision").order_by("pk")
 
 
@@ -208,6 +210,7 @@ def _releases(asked: Asked) -> Rows:
             "charge": row.charge_id,
             "sha256": row.sha256,
             "is_repeat": row.is_repeat,
+            "status": row.status,
             "released_by": row.released_by_id,
             "released_at": time(row.released_at),
         }
@@ -233,9 +236,9 @@ SECTIONS: dict[str, Section] = {
 
 
 def answers(asked: Asked) -> Iterator[tuple[str, bytes]]:
-    """Yield each answer that is out, once, by its hash."""
+    """Yield each answer that is out, once, by its hash; none that was taken back."""
     seen: set[str] = set()
-    for row in out(asked).iterator(chunk_size=100):
+    for row in out(asked).filter(status=ReleaseStatus.RELEASED).iterator(chunk_size=100):
         payload = None if row.sha256 in seen else books.answer(row.charge_id)
         if payload is not None:
             seen.add(row.sha256)

@@ -11,22 +11,26 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 from gridhouse import verify
 
 from domains import triggers
 from domains.audit import checkpoints, keys, notes
+from domains.audit.events import Event
+from domains.audit.recorder import record
 from domains.errors import NotAllowed, NotFound
-from domains.evidence import pack, verification
+from domains.evidence import pack, register, verification
 from domains.jobs.models import Job
 from domains.projects.models import Project
-from domains.requests.models import AnalysisRequest
+from domains.requests import incidents
+from domains.requests.models import AnalysisRequest, Review
 from tests import make
 from tests.world import World, answer, built, node
 
@@ -243,6 +247,37 @@ def test_nobody_else_has_it(node: World, answer, name, error):
     assert not pack.may_have(make.person(name), project_of(answer))
     with pytest.raises(error):
         pack.build(project_of(answer), make.person(name))
+
+
+def test_an_answer_that_was_taken_back_leaves_its_trace_and_not_its_bytes(
+    node: World, answer, tmp_path, settings
+):
+    settings.PUBLIC_REGISTER_SINCE = date(2020, 1, 1)
+    project = project_of(answer)
+    before = {each.title for each in register.outputs(project)}
+    release = AnalysisRequest.objects.get(pk=answer).releases.get()
+    incidents.revoke_release(release, reason="It shows too much.", by=make.person("alice"))
+    files = packed(answer)
+    assert check(files, tmp_path)
+    assert f"answers/{release.sha256}.json" not in files
+    assert [row["status"] for row in rows(files, "releases.jsonl")] == ["revoked"]
+    assert before
+    assert register.outputs(project) == []
+    changed("releases.jsonl", lambda lines: lines[0].update(status="released"))(files)
+    with pytest.raises(verify.VerificationError):
+        check(signed_again(files), tmp_path)
+
+
+def test_votes_stay_blind_until_they_decide(node: World, answer, tmp_path):
+    waiting = make.request(make.Status.IN_REVIEW, on=node.access())
+    Review.objects.create(revision=waiting.current, reviewer=make.person("rita"), vote="approve")
+    with transaction.atomic():
+        record(Event.REQUEST_VOTED, by=make.person("rita"), on=waiting, revision=1, vote="approve")
+    files = packed(answer, "sam")
+    assert check(files, tmp_path)
+    assert waiting.pk not in {row["request"] for row in rows(files, "votes.jsonl")}
+    leaves = [base64.b64decode(row["leaf"]).decode() for row in rows(files, "events.jsonl")]
+    assert not any(waiting.pk in leaf and "request.voted" in leaf for leaf in leaves)
 
 
 def test_a_large_pack_is_kept_on_disk(node: World, answer, monkeypatch):

@@ -119,7 +119,6 @@ def test_released_outputs_are_told_without_the_answer(on, given: kit.Story, clie
         {"status": "quarantined"},
         {"status": "awaiting_review"},
         {"status": "rejected"},
-        {"status": "revoked"},
         {"is_repeat": True},
         {"released_at": datetime(2999, 1, 1, tzinfo=UTC)},
     ],
