@@ -27,6 +27,7 @@ class Event(models.TextChoices):
     SECOND_FACTOR_ADDED = "second_factor.added", "Second factor added"
     SECOND_FACTOR_REMOVED = "second_factor.removed", "Second factor removed"
     RECOVERY_CODES_MADE = "recovery_codes.made", "Recovery codes made"
+    SESSION_ENDED = "session.ended", "Own sessions ended"
     TOKEN_CREATED = "token.created", "Token created"
     TOKEN_REVOKED = "token.revoked", "Token revoked"
     # webhooks

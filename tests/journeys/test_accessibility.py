@@ -52,6 +52,7 @@ PAGES = {
         "/people/",
         "/people/invite/",
         "/people/organisations/",
+        "/account/sessions/",
         "/people/organisations/add/",
         "/account/",
         "/account/tokens/",

@@ -187,6 +187,7 @@ def values(world: World) -> dict[str, str]:
         "number": "1",
         "index": "1",
         "people/pk": sam.pk,
+        "sessions/pk": "1",
         "account/pk": ApiToken.objects.filter(user=sam).first().pk,
         "tokens/pk": ApiToken.objects.filter(user=sam).first().pk,
         "notices/pk": Notice.objects.filter(recipient=sam).first().pk,
