@@ -11,7 +11,7 @@ from domains.people.models import User
 
 @transaction.atomic(durable=True)
 def signed_in(user: User) -> None:
-    """Record that this person signed in; kept without address or device."""
+    """Record that this person signed in; the log keeps neither address nor device."""
     record(Event.PERSON_SIGNED_IN, by=user, on=user)
 
 
