@@ -13,6 +13,7 @@ from domains.requests import targets
 from domains.requests.accounting import Accounting, cost
 from domains.requests.specification import MOST_EPSILON, parse_epsilon
 from privacy.column import Column, Kind
+from privacy.errors import SchemaInvalid
 from privacy.loss import Loss
 from privacy.query.parse import parse
 from privacy.query.price import Pricing, price
@@ -74,10 +75,7 @@ def calculate(
         )
         amount = offered.epsilon
         if amount > MOST_EPSILON:
-            text = (
-                f"That error needs an ε of {amount:.3f}, and no question may cost more than {MOST_EPSILON}."
-            )
-            raise InvalidInput(text, code="target_too_dear")
+            raise targets.too_dear(amount)
     else:
         amount = parse_epsilon(epsilon)
     loss = cost(amount, accounting, population)
@@ -93,15 +91,18 @@ def _buyer(figure: Figure) -> targets.Buyer:
     span = (figure.upper - figure.lower).adjusted() - _GRAINS
     if not -30 <= span <= 12 or figure.lower.adjusted() > 17 or figure.upper.adjusted() > 17:
         raise InvalidInput("The bounds are too far apart or too close together.", code="bounds_invalid")
-    value = Column(
-        "value", Kind.DECIMAL, figure.lower, figure.upper, step=Decimal(1).scaleb(span), nullable=False
-    )
-    table = Table(
-        "data",
-        (Column("person", Kind.TEXT, nullable=False), value),
-        PrivacyUnit("person", 1, figure.rows_each),
-        max_units=max(figure.group, 1),
-    )
+    try:
+        value = Column(
+            "value", Kind.DECIMAL, figure.lower, figure.upper, step=Decimal(1).scaleb(span), nullable=False
+        )
+        table = Table(
+            "data",
+            (Column("person", Kind.TEXT, nullable=False), value),
+            PrivacyUnit("person", 1, figure.rows_each),
+            max_units=max(figure.group, 1),
+        )
+    except SchemaInvalid as error:
+        raise InvalidInput(str(error), code="bounds_invalid") from error
     words = {Statistic.COUNT: "COUNT(*)", Statistic.SUM: "SUM(value)", Statistic.MEAN: "AVG(value)"}
     plan = parse(f"SELECT {words[figure.statistic]} AS {FIGURE} FROM data", table)  # noqa: S608 - a constant
 

@@ -66,11 +66,14 @@ def least_epsilon(
     aim = _Aim(buy, least, grant.dataset.population, chain)
     found = _cheaper(aim) if kind == Accounting.AUTO else _found(aim, kind)
     if found.epsilon > MOST_EPSILON:
-        raise InvalidInput(
-            f"That error needs an ε of {found.epsilon:.3f}, and no question may cost more than {MOST_EPSILON}.",
-            code="target_too_dear",
-        )
+        raise too_dear(found.epsilon)
     return found
+
+
+def too_dear(epsilon: Decimal) -> InvalidInput:
+    """Return the refusal of an error that costs more than any question may."""
+    text = f"That error needs an ε of {epsilon:.3f}, and no question may cost more than {MOST_EPSILON}."
+    return InvalidInput(text, code="target_too_dear")
 
 
 Buyer = Callable[[Accounting, int], Pricing]
@@ -116,6 +119,8 @@ def _found(aim: _Aim, kind: Accounting) -> Offer:
         return Offer(epsilon.normalize(), kind)
     delta = aim.population.conversion_delta
     epsilon = max(Decimal(epsilon_of(amount, delta)).quantize(MILLIONTH, ROUND_CEILING), MILLIONTH)
+    if epsilon > MOST_EPSILON:  # far above it, there is no ρ to compare with
+        raise too_dear(epsilon)
     while rho_of(float(epsilon), delta) < amount:  # ε was rounded to six places, and ρ rounds down once more
         epsilon += MILLIONTH
     return Offer(epsilon.normalize(), kind)

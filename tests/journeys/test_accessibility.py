@@ -62,11 +62,12 @@ PAGES = {
         "/budgets/",
         "/budgets/entries/",
         "/budgets/topups/",
+        "/budgets/calculator/",
         "/node/",
         "/node/pause/",
         "/emergencies/",
     ],
-    "theo": ["/", "/audit/", "/audit/events/1/", "/audit/verify/", "/budgets/entries/"],
+    "theo": ["/", "/audit/", "/audit/events/1/", "/audit/verify/", "/budgets/entries/", "/budgets/books/"],
 }
 SIZES = {"wide": (1280, 900), "narrow": (360, 740)}
 

@@ -42,6 +42,13 @@ def test_what_cannot_be_worked_out_is_refused_with_a_reason():
             calculate(figure, **choice)
     with pytest.raises(InvalidInput):
         calculate(figure, epsilon="1", accounting=Accounting.AUTO)
-    for lower, upper in (("5", "5"), ("0", "1e17"), ("0", "1e-40")):
-        with pytest.raises(InvalidInput):
+    for lower, upper in (("5", "5"), ("0", "1e17"), ("0", "1e-40"), ("500000000000", "500000000000.000001")):
+        with pytest.raises((InvalidInput, QueryRejected)):
             calculate(Figure(Statistic.SUM, Decimal(lower), Decimal(upper)), epsilon="1")
+
+
+def test_an_error_that_costs_more_than_any_question_may_is_too_dear_and_no_failure():
+    figure = Figure(Statistic.MEAN, Decimal(5), Decimal(10**11), group=10**9)
+    with pytest.raises(InvalidInput) as refused:
+        calculate(figure, error="5")
+    assert refused.value.code == "target_too_dear"
