@@ -57,6 +57,7 @@ MEANINGS = {
     "SEAL_DIR": "The wrapped key of each version's file. The worker's user alone reads it; back it up apart.",
     "SEAL_KEY_FILE": "The node's sealing key, 32 bytes in hexadecimal; without it a worker makes one in SEAL_DIR.",
     "SECRET_KEY": "Signs sessions, at least 50 characters; without it the node makes one in KEY_DIR.",
+    "SENDS_NOTICES": "Whether this worker sends mail and webhooks; 0 in workers without a way out.",
     "SSL_REDIRECT": "With an `https://` address: whether plain HTTP is redirected.",
     "STAGING_DIR": "Uploads until they are published or discarded.",
     "STATIC_ROOT": "Where `manage.py collectstatic` puts style sheets and scripts.",

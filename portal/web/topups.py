@@ -157,11 +157,9 @@ def cap(request: HttpRequest, cap: str) -> HttpResponse:
         action = {"confirm": limits.confirm_raise, "end": limits.end_proposal}.get(request.POST.get("do", ""))
         if action is not None:
             pages.act(request, "Done.", action, row.pk, by=request.user)
-        return redirect("cap_proposal", row.pk)
-    balance = books.balance(row.account_id)
-    return render(
-        request, "budgets/cap.html", {"row": row, "may": caps.may(row, request.user), "balance": balance}
-    )
+            return redirect("cap_proposal", row.pk)
+    values = {"row": row, "may": caps.may(row, request.user), "balance": books.balance(row.account_id)}
+    return render(request, "budgets/cap.html", values, status=422 if request.method == "POST" else 200)
 
 
 urlpatterns = [
