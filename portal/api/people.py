@@ -84,7 +84,7 @@ class PersonOut(serializers.Serializer[Any]):
         return sorted(user.node_roles if held is None else {membership.role for membership in held})
 
 
-class OrganisationIn(serializers.Serializer[Any]):
+class BelongingIn(serializers.Serializer[Any]):
     """Where a person belongs."""
 
     organisation = serializers.SlugField(max_length=50, allow_null=True, help_text="Null for none.")
@@ -163,7 +163,7 @@ class People(GenericViewSet[User]):
         actions.end_role(found, valid(RoleIn, request)["role"], by=request.user)
         return Response(PersonOut(found).data)
 
-    @extend_schema(request=OrganisationIn, responses=PersonOut, summary="Set a person's organisation")
+    @extend_schema(request=BelongingIn, responses=PersonOut, summary="Set a person's organisation")
     @action(
         detail=True,
         methods=["post"],
@@ -171,7 +171,7 @@ class People(GenericViewSet[User]):
         permission_classes=[IsAuthenticated, RecentSignIn],
     )
     def set_organisation(self, request: Request, pk: str) -> Response:
-        found, slug = queries.person(pk, request.user), valid(OrganisationIn, request)["organisation"]
+        found, slug = queries.person(pk, request.user), valid(BelongingIn, request)["organisation"]
         where = queries.organisation(slug, request.user) if slug else None
         organisations.set_organisation(found, where, by=request.user)
         return Response(PersonOut(found).data)
