@@ -47,7 +47,8 @@ def publish(alice: Page) -> None:
 def test_a_new_version_stops_a_scientist_until_they_accept_it(live: LiveNode, browser: Browser):
     alice, sam = of(browser, live, "alice"), of(browser, live, "sam")
     alice.goto(f"{live.url}/agreements/new/")
-    alice.get_by_label("It is for").select_option(label="Dataset: SUPPORT2")
+    dataset = alice.locator("#id_scope option", has_text="Dataset: ").first.get_attribute("value")
+    alice.get_by_label("It is for").select_option(dataset)
     alice.get_by_label("Title").fill("Use of SUPPORT2")
     alice.get_by_label("Text").fill("# Rules\n\n1. Publish no single patient.\n2. Cite the study.")
     alice.get_by_role("button", name="Keep the draft").click()
@@ -93,4 +94,4 @@ def answered(live: LiveNode, title: str) -> None:
     for item in live.clients["alice"].queue():
         if item.title == title:
             item.approve()
-    assert query.result(timeout=60).rows
+    assert query.wait(timeout=60).result().rows
