@@ -63,7 +63,7 @@ class FiguresOut(serializers.Serializer[Any]):
     p90_seconds = serializers.FloatField(allow_null=True)
 
 
-class QueueOut(serializers.Serializer[Any]):
+class JobQueueOut(serializers.Serializer[Any]):
     """A queue of jobs: what waits, how long, and who serves it."""
 
     name = serializers.CharField()
@@ -85,7 +85,7 @@ class NodeOut(serializers.Serializer[Any]):
     """The node as its operators see it."""
 
     workers = serializers.IntegerField()
-    queues = QueueOut(many=True)
+    queues = JobQueueOut(many=True)
     deliveries = ChannelOut(many=True)
     requests = StateCount(many=True)
 

@@ -38,7 +38,7 @@ class RuleIn(serializers.Serializer[Any]):
     )
 
 
-class RuleOut(RuleIn):
+class PanelRuleOut(RuleIn):
     """One version of the rule; a looser one waits for a second person."""
 
     number = serializers.IntegerField()
@@ -59,12 +59,12 @@ class ApprovalRules(GenericViewSet[Dataset]):
     """Versions of what an approval on a dataset needs."""
 
     queryset = Dataset.objects.none()
-    serializer_class = RuleOut
+    serializer_class = PanelRuleOut
     lookup_field = "slug"
     filter_backends = []
     permission_classes = [IsAuthenticated, RecentSignIn]
 
-    @extend_schema(responses=RuleOut(many=True), summary="List a dataset's approval rules, newest first")
+    @extend_schema(responses=PanelRuleOut(many=True), summary="List a dataset's approval rules, newest first")
     @action(
         detail=True,
         methods=["get"],
@@ -75,33 +75,33 @@ class ApprovalRules(GenericViewSet[Dataset]):
     def approval_rules(self, request: Request, slug: str) -> Response:
         row = catalogue.dataset(slug, request.user)
         rows = row.approval_rules.select_related("proposed_by", "activated_by")
-        return Response(RuleOut(rows, many=True).data)
+        return Response(PanelRuleOut(rows, many=True).data)
 
     @extend_schema(
         request=RuleIn,
-        responses={201: RuleOut},
+        responses={201: PanelRuleOut},
         summary="Set the approval rule; a looser one is only proposed",
     )
     @action(detail=True, methods=["post"], url_path="approval-rules/set")
     def set_rule(self, request: Request, slug: str) -> Response:
         given = valid(RuleIn, request)
         row = rules.set_rule(catalogue.dataset(slug, request.user), **given, by=request.user)
-        return Response(RuleOut(row).data, status=status.HTTP_201_CREATED)
+        return Response(PanelRuleOut(row).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(
-        request=None, responses=RuleOut, summary="Confirm a looser rule that somebody else proposed"
+        request=None, responses=PanelRuleOut, summary="Confirm a looser rule that somebody else proposed"
     )
     @action(detail=True, methods=["post"], url_path=f"{_NUMBER}/confirm")
     def confirm_rule(self, request: Request, slug: str, number: str) -> Response:
         row = _rule(slug, number, request)
         rules.confirm_rule(row, by=request.user)
-        return Response(RuleOut(row).data)
+        return Response(PanelRuleOut(row).data)
 
-    @extend_schema(request=None, responses=RuleOut, summary="Withdraw a rule that waits to be confirmed")
+    @extend_schema(request=None, responses=PanelRuleOut, summary="Withdraw a rule that waits to be confirmed")
     @action(detail=True, methods=["post"], url_path=f"{_NUMBER}/withdraw")
     def withdraw_rule(self, request: Request, slug: str, number: str) -> Response:
         rules.withdraw_rule(_rule(slug, number, request), by=request.user)
-        return Response(RuleOut(_rule(slug, number, request)).data)
+        return Response(PanelRuleOut(_rule(slug, number, request)).data)
 
 
 def _rule(slug: str, number: str, request: Request) -> ApprovalRule:
