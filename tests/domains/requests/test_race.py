@@ -23,7 +23,11 @@ __all__ = ["postgres_database", "postgres_template", "sqlite_database", "sqlite_
 
 
 def race(url: str, home: Path, *, clients: int, turns: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "tests.domains.requests.race_world", str(clients), str(turns)]
+    return _played(url, home, "race_world", str(clients), str(turns))
+
+
+def _played(url: str, home: Path, *words: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", f"tests.domains.requests.{words[0]}", *words[1:]]
     done = subprocess.run(
         command,
         check=False,
@@ -55,3 +59,22 @@ def test_people_and_workers_on_one_grant(sqlite_database: str, tmp_path: Path) -
 @pytest.mark.postgres
 def test_on_postgresql_likewise(postgres_database: str, tmp_path: Path) -> None:
     assert_sound(race(postgres_database, tmp_path, clients=12, turns=20))
+
+
+def assert_one_reservation_each(found: dict[str, Any]) -> None:
+    """Of three approvals at once two make the decision; the third comes too late, and nothing is paid twice."""
+    seen, asked = found["seen"], len(found["votes"])
+    assert not [name for name in seen if name.startswith("error")], seen
+    assert found["statuses"] == ["approved"] * asked
+    assert found["votes"] == [2] * asked
+    assert (found["charges"], found["jobs"]) == (asked, asked)
+    assert sum(seen.values()) == 3 * asked
+
+
+def test_last_votes_at_once_make_one_reservation(sqlite_database: str, tmp_path: Path) -> None:
+    assert_one_reservation_each(_played(sqlite_database, tmp_path, "quorum_race_world"))
+
+
+@pytest.mark.postgres
+def test_last_votes_at_once_on_postgresql_likewise(postgres_database: str, tmp_path: Path) -> None:
+    assert_one_reservation_each(_played(postgres_database, tmp_path, "quorum_race_world"))
