@@ -23,6 +23,7 @@ from domains.errors import InvalidInput
 from domains.evidence import verification
 from domains.people.permissions import Permission, require
 from portal import audit_export
+from portal.api.idempotency import keeping
 from portal.api.paging import Cursor
 from portal.api.throttles import StrangerThrottle
 from portal.audit_search import Chosen
@@ -278,6 +279,6 @@ urlpatterns = [
     path("audit/events/", EventsView.as_view()),
     path("audit/export/", ExportView.as_view()),
     path("audit/selection/", SelectionView.as_view()),
-    path("audit/checks/", ChecksView.as_view()),
+    path("audit/checks/", keeping(ChecksView).as_view()),
     path("audit/witness/", WitnessView.as_view()),
 ]

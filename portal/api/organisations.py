@@ -60,6 +60,10 @@ class Organisations(GenericViewSet[Organisation]):
     def retrieve(self, request: Request, slug: str) -> Response:
         return Response(OrganisationOut(queries.organisation(slug, request.user)).data)
 
+    def get_permissions(self) -> list[Any]:
+        """Adding one asks for a recent sign-in, as its page does."""
+        return [IsAuthenticated(), RecentSignIn()] if self.action == "create" else super().get_permissions()
+
     @extend_schema(request=OrganisationIn, responses={201: OrganisationOut}, summary="Add an organisation")
     def create(self, request: Request) -> Response:
         made = organisations.create_organisation(**valid(OrganisationIn, request), by=request.user)

@@ -50,6 +50,7 @@ OPEN = {
     "mfa_authenticate",
     "invitation",
     "livez",
+    "metrics",
     "readyz",
 }
 
