@@ -18,5 +18,6 @@ WORK = (
         queries.waiting_for,
         _line,
         is_own=True,
+        is_timed=True,
     ),
 )

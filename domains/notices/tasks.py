@@ -7,11 +7,14 @@ what its rows prefetch) for each kind.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
+from django.db import connections
 from django.db.models import CharField, QuerySet
 from django.db.models.functions import Cast
 
@@ -33,8 +36,10 @@ class Line:
 class Work:
     """A kind of work. `kind` never changes once used; `what` is what the person is asked to do.
 
-    `rows` returns what waits for a person now, by the same permissions that the action asks; `what` may depend
-    on the row. `is_own` is work on what is one's own, which comes after decisions about others'. `covers` names
+    `rows` returns what waits for a person now, by the same permissions that the action asks, and runs no query of
+    its own. Of the person it reads key, roles and scopes alone, for its text is written once for all who share
+    those; where it reads the clock, `is_timed` says so. `what` may depend on the row. `is_own` is work on what is
+    one's own, which comes after decisions about others'. `covers` names
     the states (`app.Model.status`) whose turn this work answers: a house test finds those that nothing does.
     """
 
@@ -43,6 +48,7 @@ class Work:
     rows: Callable[[Any], QuerySet[Any]]
     line: Callable[[Any], Line]
     is_own: bool = False
+    is_timed: bool = False
     covers: frozenset[str] = frozenset()
 
 
@@ -60,6 +66,12 @@ class Task:
 
 
 _registry: dict[str, Work] = {}
+
+Part = tuple[str, tuple[Any, ...]]  # a query of keys as text, with its parameters
+_written: dict[
+    tuple[Any, ...], Part | None
+] = {}  # by kind of work and kind of person: each part is written once
+_ANYBODY = "0" * 25 + "?"  # stands in a written part where the person's own key belongs
 
 
 def register(*works: Work) -> None:
@@ -90,19 +102,45 @@ def _task(work: Work, row: Any) -> Task:
 
 
 def count(user: Any) -> int:
-    """Return how much waits for `user`, in one query whatever the number of kinds."""
-    keys = [_keys(work.rows(user)) for work in _registry.values()]
-    return _together(keys).count() if keys else 0
+    """Return how much waits for `user`, in one query whatever the number of kinds.
+
+    Every page's menu asks this, and writing a dozen queries takes ten times as long as running them as one.
+    """
+    parts = [part for work in _registry.values() if (part := part_of(work, user)) is not None]
+    if not parts:
+        return 0
+    together = " UNION ALL ".join(text for text, _ in parts)
+    with connections["default"].cursor() as cursor:
+        cursor.execute(
+            f"SELECT COUNT(*) FROM ({together}) AS work",  # noqa: S608 - Django wrote each part
+            [value for _, values in parts for value in values],
+        )
+        return int(cursor.fetchone()[0])
 
 
-def _together(keys: list[QuerySet[Any]]) -> QuerySet[Any]:
-    return keys[0].union(*keys[1:], all=True)
+def part_of(work: Work, user: Any) -> Part | None:
+    """Return the query of the keys that `work` finds for `user`; None where there can be none."""
+    if work.is_timed:
+        return _write(work, user)
+    kind_of_person = (frozenset(user.node_roles), user.is_active, user.token_scopes)
+    key = (work, connections["default"].vendor, *kind_of_person)
+    if key not in _written:
+        anybody = copy.copy(user)
+        anybody.pk = _ANYBODY
+        _written[key] = _write(work, anybody)
+    part = _written[key]
+    return part and (part[0], tuple(user.pk if value == _ANYBODY else value for value in part[1]))
 
 
-def _keys(rows: QuerySet[Any]) -> QuerySet[Any]:
-    """Return only the keys of `rows`, as text, so that rows of different tables can be counted together."""
-    bare = rows.order_by().select_related(None)
-    return bare.annotate(task_key=Cast("pk", CharField(max_length=40))).values_list("task_key")
+def _write(work: Work, user: Any) -> Part | None:
+    """Write the query of only the keys, as text, so that rows of different tables can be counted together."""
+    bare = work.rows(user).order_by().select_related(None)
+    keys = bare.annotate(task_key=Cast("pk", CharField(max_length=40))).values_list("task_key")
+    try:
+        text, values = keys.query.get_compiler("default").as_sql()
+    except EmptyResultSet:
+        return None
+    return text, tuple(values)
 
 
 def states_covered(works: Iterable[Work] | None = None) -> frozenset[str]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from domains.notices import tasks
 from domains.notices.tasks import Line, Work
 from domains.people.models import User
+from domains.people.permissions import NODE_ROLES
 from portal.manual.states import machines
 from tests import cast as story
 
@@ -86,6 +89,48 @@ def test_counting_takes_one_query_and_listing_one_for_each_kind(
         story.projects.submit(story.proposal(given, story.dataset(given, f"set-{number}")), by=given.sam)
     with django_assert_num_queries(len(few)):
         assert len(tasks.tasks(rita)) == 6
+
+
+def personal(works: Any, one: User, other: User, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Return the kinds whose text, written for one person, would be wrong for the other or a day later."""
+    found = set()
+    later = timezone.now() + timedelta(days=1)
+    for work in works:
+        first = tasks.part_of(work, one)
+        mine = first and (first[0], tuple(other.pk if value == one.pk else value for value in first[1]))
+        tasks._written.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(timezone, "now", lambda: later)
+            if tasks.part_of(replace(work, is_timed=True), other) != mine:
+                found.add(work.kind)
+    return found
+
+
+def test_what_is_written_once_holds_for_everybody_of_these_roles(
+    given: story.Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = [work for work in tasks.registered() if not work.is_timed]
+    for number, held in enumerate([(), *((role,) for role in NODE_ROLES)]):
+        one, other = (story.person(f"{name}-{number}", *held) for name in ("One", "Other"))
+        assert personal(shared, one, other, monkeypatch) == set()
+
+
+def test_work_that_reads_more_of_a_person_or_the_clock_is_found(
+    given: story.Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = Line("Sam", "", "/", None)
+    planted = [
+        Work("mail", "Planted", lambda user: User.objects.filter(email=user.email), lambda row: line),
+        Work(
+            "clock",
+            "Planted",
+            lambda user: User.objects.filter(created_at__lt=timezone.now()),
+            lambda row: line,
+        ),
+        Work("sound", "Planted", lambda user: User.objects.filter(pk=user.pk), lambda row: line),
+    ]
+    one, other = story.person("One"), story.person("Other")
+    assert personal(planted, one, other, monkeypatch) == {"mail", "clock"}
 
 
 def test_no_registered_work_leaves_nothing_to_count(
