@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import coverage
 
-COUNTED = ("tests/privacy/", "tests/domains/", "tests/attacks/")
+COUNTED = ("tests/privacy/", "tests/domains/")
 
 
 @dataclass
