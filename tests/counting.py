@@ -6,29 +6,30 @@ makes a test take two thirds longer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import coverage
 
 COUNTED = ("tests/privacy/", "tests/domains/")
 
 
-@dataclass
 class Count:
     """The count of this process, which rests while other tests run."""
 
-    rests: bool = False
+    def __init__(self) -> None:
+        """Follow no count yet: it is there once the first test runs, where branches are counted at all."""
+        self._counting: coverage.Coverage | None = None
+        self._rests = False
 
     def follow(self, nodeid: str) -> None:
         """Count from here on, or rest, as the test that comes next asks for."""
-        counting, rests = coverage.Coverage.current(), not nodeid.startswith(COUNTED)
-        if counting is None or rests == self.rests:
+        self._counting = self._counting or coverage.Coverage.current()  # one that was stopped is current no more
+        rests = not nodeid.startswith(COUNTED)
+        if self._counting is None or rests == self._rests:
             return
         if rests:
-            counting.stop()
+            self._counting.stop()
         else:
-            counting.start()
-        self.rests = rests
+            self._counting.start()
+        self._rests = rests
 
 
 count = Count()
