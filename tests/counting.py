@@ -21,7 +21,9 @@ class Count:
 
     def follow(self, nodeid: str) -> None:
         """Count from here on, or rest, as the test that comes next asks for."""
-        self._counting = self._counting or coverage.Coverage.current()  # one that was stopped is current no more
+        self._counting = (
+            self._counting or coverage.Coverage.current()
+        )  # one that was stopped is current no more
         rests = not nodeid.startswith(COUNTED)
         if self._counting is None or rests == self._rests:
             return

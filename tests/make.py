@@ -34,9 +34,9 @@ from domains.projects import actions as projects
 from domains.projects.lifecycle import ProjectStatus
 from domains.projects.models import AccessGrant, Project
 from domains.requests import actions as requests
-from domains.requests import decisions
-from domains.requests.lifecycle import Status
-from domains.requests.models import AnalysisRequest
+from domains.requests import decisions, incidents
+from domains.requests.lifecycle import ReleaseStatus, Status
+from domains.requests.models import AnalysisRequest, Release
 
 PASSWORD = "a long enough password 42"
 CAST = {
@@ -238,3 +238,12 @@ def run_jobs(*queues: str) -> int:
             tasks.work(claim)
             done += 1
     return done
+
+
+def no_longer_out(analysis: str | AnalysisRequest, status: ReleaseStatus) -> None:
+    """Take a request's answer to a state in which nobody may read it: revoked by Alice, or put there."""
+    release = Release.objects.get(analysis=analysis, is_repeat=False)
+    if status == ReleaseStatus.REVOKED:
+        incidents.revoke_release(release, reason="It shows too much.", by=person("alice"))
+    else:
+        Release.objects.filter(pk=release.pk).update(status=status)

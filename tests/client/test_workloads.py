@@ -259,7 +259,7 @@ def test_another_grant_is_told_of_no_model(node, modelled):
 
 @pytest.mark.parametrize("status", [ReleaseStatus.REVOKED, ReleaseStatus.AWAITING_REVIEW])
 def test_a_release_that_no_longer_stands_takes_its_model_with_it(node, modelled, status):
-    Release.objects.filter(analysis=modelled).update(status=status)
+    make.no_longer_out(modelled, status)
     with pytest.raises(NotFound):
         modelled_actions.ask(AnalysisRequest.objects.get(pk=modelled), sql=COVERED, by=make.person("sam"))
     assert estimate(node.access(), sql=COVERED, epsilon="0.1", by=make.person("sam")).covered_by == ()
@@ -310,7 +310,7 @@ def test_a_fit_waits_for_another_worker_and_needs_a_release_that_stands(node, me
     make.run_jobs("workloads")
     assert fitting.fitted(release).status == "queued"
     Job.objects.filter(subject=release.pk, status="queued").update(not_before=timezone.now())
-    Release.objects.filter(pk=release.pk).update(status=ReleaseStatus.REVOKED)
+    make.no_longer_out(measured, ReleaseStatus.REVOKED)
     make.run_jobs("workloads")
     job = Job.objects.filter(subject=release.pk).latest("id")
     assert (job.status, job.status_code) == ("failed", "not_released")

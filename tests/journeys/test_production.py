@@ -77,6 +77,7 @@ def test_the_whole_story_happens_with_two_workers_that_are_not_the_web_process(n
     assert node.ready() == {
         "ready": True,
         "checks": dict.fromkeys(["database", "triggers", "worker", "witness", "cache"], "ok"),
+        "paused": False,
     }
     assert node.web is not None
     assert node.beating() == {worker.pid for worker in node.workers}

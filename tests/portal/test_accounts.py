@@ -51,6 +51,9 @@ OPEN = {
     "invitation",
     "livez",
     "metrics",
+    "register",
+    "register_feed",
+    "register_project",
     "readyz",
 }
 

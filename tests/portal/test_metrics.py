@@ -142,7 +142,7 @@ def test_no_label_names_anybody_or_anything(given: Story, settings: Any) -> None
     client.get(f"/requests/{'1' * 26}/?secret=canary")
     client.get("/no/such/canary/")
     client.generic("CANARY", "/")
-    text = read()
+    text = read().replace("stewards", "")  # a view's name, if an earlier test called it
     for private in (
         "canary",
         "ward",

@@ -127,7 +127,7 @@ def test_a_grant_that_cannot_be_used_now_returns_no_stored_bytes(cast, grant, an
     "status", [ReleaseStatus.AWAITING_REVIEW, ReleaseStatus.REJECTED, ReleaseStatus.REVOKED]
 )
 def test_an_answer_that_is_not_out_is_not_repeated(cast, grant, answer, status):
-    Release.objects.filter(analysis=answer).update(status=status)
+    make.no_longer_out(answer, status)
     assert not estimate(grant, sql=QUESTION, epsilon="0.1", by=cast["sam"]).is_repeat
     assert not is_free(submitted(grant))
 

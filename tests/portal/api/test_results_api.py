@@ -9,6 +9,8 @@ import pytest
 from django.utils import timezone
 from gridhouse import verify
 
+from domains.catalog import actions as catalog
+from domains.people.permissions import Role
 from domains.projects.models import AccessGrant
 from domains.requests.lifecycle import ReleaseStatus
 from domains.requests.models import AnalysisRequest, Release
@@ -117,11 +119,15 @@ def test_a_held_answer_is_seen_by_the_owner_and_not_by_the_scientist(call, held)
     assert call("charlie").get("queue/releases/").json()["results"] == []
 
 
-def test_the_owner_releases_the_exact_bytes_that_were_looked_at(call, held):
+def test_a_second_person_releases_the_exact_bytes_that_were_looked_at(call, held):
     seen = call("alice").get(f"requests/{held.pk}/result/").json()["release"]["sha256"]
-    wrong = call("alice").post(f"requests/{held.pk}/result/release/", {"sha256": "0" * 64})
+    own = call("alice").post(f"requests/{held.pk}/result/release/", {"sha256": seen})
+    assert (own.status_code, own.json()["code"]) == (403, "separation_of_duties")  # she approved it (S3)
+    dataset = held.grant.dataset
+    catalog.assign(dataset, make.person("rita"), role=Role.DATASET_REVIEWER, by=make.person("alice"))
+    wrong = call("rita").post(f"requests/{held.pk}/result/release/", {"sha256": "0" * 64})
     assert (wrong.status_code, wrong.json()["code"]) == (409, "stale")
-    assert call("alice").post(f"requests/{held.pk}/result/release/", {"sha256": seen}).status_code == 200
+    assert call("rita").post(f"requests/{held.pk}/result/release/", {"sha256": seen}).status_code == 200
     assert call("sam").get(f"requests/{held.pk}/result/").status_code == 200
 
 
