@@ -60,7 +60,7 @@ class Organisations(GenericViewSet[Organisation]):
     def retrieve(self, request: Request, slug: str) -> Response:
         return Response(OrganisationOut(queries.organisation(slug, request.user)).data)
 
-    def get_permissions(self) -> list[Any]:
+    def get_permissions(self) -> Any:
         """Adding one asks for a recent sign-in, as its page does."""
         return [IsAuthenticated(), RecentSignIn()] if self.action == "create" else super().get_permissions()
 
