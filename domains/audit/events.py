@@ -103,6 +103,8 @@ class Event(models.TextChoices):
     PROJECT_SUSPENDED = "project.suspended", "Project suspended"
     PROJECT_REINSTATED = "project.reinstated", "Project reinstated"
     PROJECT_CLOSED = "project.closed", "Project closed"
+    PROJECT_SECTION_REVIEWED = "project.section_reviewed", "Section of a project reviewed"
+    FORM_PUBLISHED = "form.published", "Version of the application form published"
     MEMBER_ADDED = "member.added", "Member added"
     MEMBER_ENDED = "member.ended", "Member ended"
     GRANT_ALLOCATED = "grant.allocated", "Budget allocated"

@@ -85,6 +85,7 @@ class Permission(StrEnum):
     AGREEMENT_ACCEPT = "agreement.accept"
     AGREEMENT_MANAGE = "agreement.manage"
     TERMS_MANAGE = "terms.manage"
+    FORM_MANAGE = "form.manage"
     NODE_PAUSE = "node.pause"
     BREAK_GLASS_OPEN = "break_glass.open"
     BREAK_GLASS_READ = "break_glass.read"
@@ -114,6 +115,7 @@ TABLE: dict[Role, frozenset[Permission]] = {
             _P.NODE_OPERATE,
             _P.NOTICE_MANAGE,
             _P.TERMS_MANAGE,
+            _P.FORM_MANAGE,
             _P.NODE_PAUSE,
             _P.BREAK_GLASS_OPEN,
             _P.BREAK_GLASS_READ,

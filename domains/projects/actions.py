@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -18,6 +19,8 @@ from domains.node.queries import require_running
 from domains.notices.outbox import tell
 from domains.people.models import Membership, User
 from domains.people.permissions import Permission, Role, require
+from domains.projects.application import answer, begun, freeze
+from domains.projects.application_forms import current
 from domains.projects.grants import (
     end_grants,
     open_grants,
@@ -26,7 +29,7 @@ from domains.projects.grants import (
     revoke_grant,
     suspend_grant,
 )
-from domains.projects.guards import on_project, require_candidate, require_separate
+from domains.projects.guards import on_project, require_candidate, require_separate, require_version, stale
 from domains.projects.lifecycle import GrantStatus, ProjectStatus
 from domains.projects.membership import EDITABLE, add_member, end_member
 from domains.projects.models import Project, ProjectMember, ProjectReview, Vote
@@ -34,6 +37,7 @@ from domains.projects.policy import Ballot, Outcome, decide
 
 __all__ = [
     "add_member",
+    "answer",
     "close",
     "edit",
     "end_member",
@@ -62,15 +66,20 @@ def propose(
     datasets: Sequence[Dataset],
     by: User,
     members: Sequence[User] = (),
+    answers: Mapping[str, Any] | None = None,
 ) -> Project:
-    """Write down a purpose, who pursues it and which datasets it needs, as a draft that `by` leads."""
+    """Write down a purpose, who pursues it and which datasets it needs, as a draft that `by` leads.
+
+    `answers` are to further questions of the application form, by the question's id.
+    """
     require(by, Permission.PROJECT_CREATE)
     people = {user.pk: user for user in (by, *members)}
     if len(people) > MOST_MEMBERS:
         raise InvalidInput(f"A project has at most {MOST_MEMBERS} people.", code="members_invalid")
     for user in people.values():
         require_candidate(None, user)
-    project = Project.objects.create(area=area, created_by=by, **_words(title, lay_summary, purpose))
+    words: dict[str, Any] = {**_words(title, lay_summary, purpose), **begun(answers or {})}
+    project = Project.objects.create(area=area, created_by=by, **words)
     role = {key: Role.PROJECT_LEAD if key == by.pk else Role.PROJECT_MEMBER for key in people}
     rows = [
         ProjectMember(project=project, user=user, role=role[key], added_by=by) for key, user in people.items()
@@ -117,27 +126,15 @@ def edit(
     record(Event.PROJECT_EDITED, by=by, on=project, version=project.version)
 
 
-def require_version(project: Project, version: int) -> None:
-    """Raise IllegalMove with the code "stale" unless the form was opened at the project's present version."""
-    Project.objects.select_for_update().get(pk=project.pk)  # nothing about it changes until we are done
-    if not Project.objects.filter(pk=project.pk, version=version).exists():
-        raise stale()
-
-
-def stale() -> IllegalMove:
-    """Return the error for a form that somebody else overtook."""
-    return IllegalMove("This project changed since you opened it. Look at it again.", code="stale")
-
-
 @transaction.atomic(durable=True)
 def submit(project: Project, *, by: User) -> None:
     """Hand a project to the reviewers of its research area; after a vote it becomes a new version."""
     require(by, Permission.PROJECT_EDIT, on=project)
     if project.status in EDITABLE and not project.grants.filter(status=GrantStatus.REQUESTED).exists():
         raise InvalidInput("Choose at least one dataset before handing it in.", code="datasets_invalid")
-    voted = ProjectReview.objects.filter(project=project, version=project.version).exists()
-    move(project, ProjectStatus.IN_REVIEW, version=project.version + voted)
-    record(Event.PROJECT_SUBMITTED, by=by, on=project, version=project.version)
+    version = freeze(project, by=by)
+    move(project, ProjectStatus.IN_REVIEW, version=version.number)
+    record(Event.PROJECT_SUBMITTED, by=by, on=project, version=version.number, sha256=version.sha256)
     line = f"“{project.title}” waits for your decision."
     tell(reviewers_of(project), Event.PROJECT_SUBMITTED, line, f"/projects/{project.pk}/")
 
@@ -207,7 +204,9 @@ def _conclude(project: Project, outcome: Outcome, *, by: User) -> None:
         move(project, ProjectStatus.REJECTED, **decided)
         end_grants(project, asked=GrantStatus.DENIED, why="The project was rejected.")
     elif outcome == Outcome.REQUEST_CHANGES:
-        move(project, ProjectStatus.CHANGES_REQUESTED)
+        move(
+            project, ProjectStatus.CHANGES_REQUESTED, form=current()
+        )  # what is handed in next answers the newest
 
 
 def _tell_members(project: Project, event: Event, why: str, *, by: User) -> None:

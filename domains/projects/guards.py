@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from domains.errors import InvalidInput, NotAllowed
+from domains.errors import IllegalMove, InvalidInput, NotAllowed
 from domains.people.models import User
 from domains.people.permissions import Role
 from domains.projects.models import Project, ProjectMember, ProjectReview
@@ -31,6 +31,18 @@ def require_separate(project: Project, by: User) -> None:
         raise NotAllowed(
             "You are or were on this project, so somebody else must decide.", code="separation_of_duties"
         )
+
+
+def require_version(project: Project, version: int) -> None:
+    """Raise IllegalMove with the code "stale" unless the form was opened at the project's present version."""
+    Project.objects.select_for_update().get(pk=project.pk)  # nothing about it changes until we are done
+    if not Project.objects.filter(pk=project.pk, version=version).exists():
+        raise stale()
+
+
+def stale() -> IllegalMove:
+    """Return the error for a form that somebody else overtook."""
+    return IllegalMove("This project changed since you opened it. Look at it again.", code="stale")
 
 
 def require_candidate(project: Project | None, user: User) -> None:

@@ -13,6 +13,30 @@ from domains.people.permissions import Role
 from domains.projects.lifecycle import GRANT, PROJECT, GrantStatus, ProjectStatus
 
 
+class FormVersion(AppendOnly):
+    """One immutable version of the node's application form; `text` is its JSON, byte for byte what `sha256` is of."""
+
+    number = models.PositiveIntegerField(unique=True)
+    text = models.TextField()
+    sha256 = models.CharField(max_length=64)
+    changes = models.CharField(max_length=1000, blank=True)
+    published_by = models.ForeignKey(  # nobody: the form that comes with the software
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [
+            models.CheckConstraint(condition=Q(number=1) | ~Q(changes=""), name="form_says_what_changed"),
+            models.CheckConstraint(
+                condition=Q(number=1) | Q(published_by__isnull=False), name="form_published_by_somebody"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Application form, version {self.number}"
+
+
 class Project(Model, HasLifecycle):
     """A purpose, the people who pursue it and the datasets they ask for."""
 
@@ -22,6 +46,11 @@ class Project(Model, HasLifecycle):
     title = models.CharField(max_length=160)
     lay_summary = models.TextField()
     purpose = models.TextField()
+    purpose_codes = models.JSONField(default=list, blank=True)  # see `purposes`
+    form = models.ForeignKey(
+        FormVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="projects"
+    )
+    answers = models.JSONField(default=dict, blank=True)  # to the form's other questions, while it is written
     status = models.CharField(
         max_length=20, default=ProjectStatus.DRAFT, choices=[(k, s.label) for k, s in PROJECT.items()]
     )
@@ -88,6 +117,52 @@ class ProjectMember(Model):
 
     def __str__(self) -> str:
         return f"{self.user} as {self.role} of {self.project}"
+
+
+class ProjectVersion(AppendOnly):
+    """What was handed in, as it was handed in; votes and notes are about one of these (`sha256` of its content)."""
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    form = models.ForeignKey(FormVersion, on_delete=models.PROTECT, related_name="+")
+    content = models.JSONField()
+    sha256 = models.CharField(max_length=64)
+    submitted_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "number"], name="project_version_number"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project}, version {self.number}"
+
+
+class SectionVerdict(models.TextChoices):
+    FINE = "fine", "Fine"
+    CHANGE = "change", "Needs a change"
+
+
+class SectionReview(AppendOnly):
+    """What a reviewer thinks of one section of a version; of several by one person the last one counts."""
+
+    version = models.ForeignKey(ProjectVersion, on_delete=models.PROTECT, related_name="section_reviews")
+    section = models.CharField(max_length=40)
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    verdict = models.CharField(max_length=8, choices=SectionVerdict.choices)
+    note = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["created_at", "id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(verdict=SectionVerdict.FINE) | ~Q(note=""), name="section_review_says_why"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reviewer} on {self.section}: {self.verdict}"
 
 
 class Vote(models.TextChoices):

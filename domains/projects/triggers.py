@@ -3,11 +3,38 @@
 from domains.triggers import append_only, check, kept, register
 
 _VOTE = "projects_projectreview"
+_VERSION, _SECTION = "projects_projectversion", "projects_sectionreview"
 _MEMBER = "projects_projectmember"
 # So that a vote and a joining at the same moment see each other; SQLite writes one at a time anyway.
 _LOCK = "PERFORM 1 FROM projects_project WHERE id = NEW.project_id FOR UPDATE;"
 
 register(
+    *append_only("projects_formversion"),
+    *append_only(_VERSION),
+    check(
+        "project_version_not_backwards",
+        _VERSION,
+        on="INSERT",
+        unless=(
+            f"NEW.number > COALESCE((SELECT MAX(v.number) FROM {_VERSION} v "  # noqa: S608 - constants
+            "WHERE v.project_id = NEW.project_id), 0)"
+        ),
+        message="versions of a project follow each other",
+        before=_LOCK,
+    ),
+    *append_only(_SECTION),
+    check(
+        "section_review_not_by_member",
+        _SECTION,
+        on="INSERT",
+        unless=(
+            f"NOT EXISTS (SELECT 1 FROM {_VERSION} v JOIN projects_projectmember m "  # noqa: S608 - constants
+            "ON m.project_id = v.project_id WHERE v.id = NEW.version_id AND m.user_id = NEW.reviewer_id) "
+            f"AND NOT EXISTS (SELECT 1 FROM {_VERSION} v JOIN projects_project p "
+            "ON p.id = v.project_id WHERE v.id = NEW.version_id AND p.created_by_id = NEW.reviewer_id)"
+        ),
+        message="a person on a project never reviews its sections",
+    ),
     *append_only(_VOTE),
     *kept(_MEMBER),
     check(
