@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from types import TracebackType
 from typing import Any
@@ -155,8 +155,12 @@ class Client:
         purpose: str,
         datasets: Sequence[str | Dataset],
         members: Sequence[str] = (),
+        answers: Mapping[str, str | Sequence[str]] | None = None,
     ) -> Project:
-        """Write down a project in a research area, for datasets named by slug; `submit()` hands it in."""
+        """Write down a project in a research area, for datasets named by slug; `submit()` hands it in.
+
+        `answers` are to further questions of the node's application form, by the question's id.
+        """
         body = {
             "area": area,
             "title": title,
@@ -164,6 +168,7 @@ class Client:
             "purpose": purpose,
             "datasets": [d.slug if isinstance(d, Dataset) else d for d in datasets],
             "members": list(members),
+            "answers": dict(answers or {}),
         }
         return Project(self._session, self._session.post("projects/", body))
 

@@ -131,6 +131,28 @@ class Project:
         """Change title, lay_summary, purpose or datasets; refused if it changed since it was read."""
         return self._read(self._session.patch(f"projects/{self.id}/", {"version": self.version, **changes}))
 
+    def application(self) -> Json:
+        """Return its application: the form, the answers, and which pages lack some."""
+        found: Json = self._session.get(f"projects/{self.id}/application/")
+        return found
+
+    def answer(self, **answers: str | Sequence[str] | None) -> Project:
+        """Answer questions of its application, by their ids; the others stay as they are."""
+        body = {"version": self.version, "answers": answers}
+        self._session.patch(f"projects/{self.id}/application/", body)
+        return self.refresh()
+
+    def versions(self) -> list[Json]:
+        """Return what was handed in, newest first, with what reviewers think of each section."""
+        found: list[Json] = self._session.get(f"projects/{self.id}/versions/")
+        return found
+
+    def review_section(self, section: str, verdict: str, note: str = "") -> Json:
+        """Say as a reviewer that a section is "fine" or needs a "change"; `approve` and the others decide."""
+        body = {"version": self.version, "section": section, "verdict": verdict, "note": note}
+        made: Json = self._session.post(f"projects/{self.id}/sections/", body)
+        return made
+
     def submit(self) -> Project:
         """Hand it in for review."""
         return self._read(self._session.post(f"projects/{self.id}/submit/"))

@@ -10,7 +10,7 @@ from domains.people.models import User
 from domains.people.permissions import Permission, Role, allows
 from domains.projects.guards import on_project
 from domains.projects.lifecycle import GrantStatus, ProjectStatus
-from domains.projects.models import AccessGrant, Project, ProjectReview
+from domains.projects.models import AccessGrant, FormVersion, Project, ProjectReview
 
 _GRANTS = (
     AccessGrant.objects.select_related("project", "dataset__area", "dataset__population", "granted_by")
@@ -77,10 +77,16 @@ def projects(user: User, *, search: str = "", status: str | None = None) -> Quer
 def project(key: str, user: User) -> Project:
     """Return one project that `user` may read, with its reviews, or raise NotFound."""
     reviews = Prefetch("reviews", ProjectReview.objects.select_related("reviewer"))
-    found = visible_to(user).prefetch_related(reviews).filter(pk=key).first()
+    rows = visible_to(user).select_related("form").prefetch_related(reviews)
+    found = rows.filter(pk=key).first()
     if found is None:
         raise NotFound("There is no such project that you can see.")
     return found
+
+
+def form_versions() -> QuerySet[FormVersion]:
+    """Return the versions of the application form, newest first; none while no project was proposed."""
+    return FormVersion.objects.select_related("published_by").order_by("-number")
 
 
 def member(row: Project, key: str) -> User:

@@ -47,7 +47,7 @@ def review_section(
 def standing(version: ProjectVersion) -> dict[str, list[SectionReview]]:
     """Return, for each section that somebody reviewed, each reviewer's last word; in the order of their first."""
     last: dict[tuple[str, str], SectionReview] = {}
-    for row in SectionReview.objects.filter(version=version).select_related("reviewer"):
+    for row in version.section_reviews.all():
         last[row.section, row.reviewer_id] = row
     return _by_section(last.values())
 
@@ -64,6 +64,7 @@ def versions_of(project: Project) -> list[ProjectVersion]:
     return list(
         ProjectVersion.objects.filter(project=project)
         .select_related("form", "submitted_by")
+        .prefetch_related("section_reviews__reviewer")
         .order_by("-number")
     )
 

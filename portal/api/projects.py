@@ -20,6 +20,7 @@ from domains.people.permissions import Role
 from domains.projects import actions, queries
 from domains.projects.lifecycle import ProjectStatus
 from domains.projects.models import Project, Vote
+from domains.projects.purposes import CODES
 from portal.api.auth import RecentSignIn
 from portal.api.catalog_shapes import AreaShort
 from portal.api.datasets import StatedReasonIn
@@ -70,6 +71,7 @@ class ProjectDetailOut(ProjectOut):
     """A project with its purpose and the votes on it."""
 
     purpose = serializers.CharField()
+    purpose_codes = serializers.ListField(child=serializers.ChoiceField(choices=CODES))
     reviews = ProjectReviewOut(many=True)
     decided_at = serializers.DateTimeField(allow_null=True)
     decided_by = PersonShort(allow_null=True)
@@ -103,6 +105,11 @@ class ProjectIn(serializers.Serializer[Any]):
         max_length=50,
         default=list,
         help_text="Keys or e-mail addresses.",
+    )
+    answers = serializers.DictField(
+        child=serializers.JSONField(allow_null=True),
+        default=dict,
+        help_text="To further questions of the application form, by the question's id.",
     )
 
 

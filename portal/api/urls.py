@@ -7,6 +7,7 @@ from rest_framework.routers import SimpleRouter
 from portal.api import (
     accounts,
     agreements,
+    applications,
     areas,
     audit,
     budgets,
@@ -49,6 +50,7 @@ _RESOURCES = (
     connections,
     policies,
     projects,
+    applications,
     agreements,
     grants,
     topups,

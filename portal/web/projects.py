@@ -16,9 +16,10 @@ from domains.errors import NotAllowed, NotFound
 from domains.evidence import pack, register
 from domains.people.models import User
 from domains.people.permissions import Permission, Role, allows, require
-from domains.projects import actions, queries
+from domains.projects import actions, application, queries
 from domains.projects.lifecycle import PROJECT, ProjectStatus
 from domains.projects.models import Project, Vote
+from domains.projects.purposes import LABELS
 from domains.projects.rights import grants_usable
 from domains.requests import queries as requests
 from portal.web import grants, pages
@@ -131,6 +132,8 @@ def _page(request: HttpRequest, project: Project, form: ProjectReviewForm | None
         "member_form": MemberForm(),
         "requests": _requests(request, project, now),
         "lead": Role.PROJECT_LEAD,
+        "kinds": [LABELS[code] for code in project.purpose_codes],
+        "progress": application.progress(project) if may_edit and project.status in EDITABLE else [],
         "becomes_public": register.since() is not None and project.status in OPEN,
         "is_listed": project.status in register.LISTED and register.is_public(project.decided_at),
         "may_have_evidence": pack.may_have(user, project),

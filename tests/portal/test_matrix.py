@@ -153,6 +153,8 @@ def values(world: World) -> dict[str, str]:
         "register/key": grant.project_id,
         "register/pk": grant.project_id,
         "projects/pk": grant.project_id,
+        "projects/name": "project",
+        "section": "aims",
         "person": sam.pk,
         "member": sam.pk,
         "user": sam.pk,
