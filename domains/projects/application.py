@@ -53,7 +53,7 @@ def _fields(spec: Spec, kept: Mapping[str, Any], answers: Mapping[str, Any]) -> 
         fields[name] = text(str(read.pop(name) or ""), asked[name].label.lower(), most=8000)
     if "purpose_codes" in read:
         fields["purpose_codes"] = read.pop("purpose_codes") or []
-    whole = {name: value for name, value in (kept | read).items() if value is not None}
+    whole = {name: value for name, value in {**kept, **read}.items() if value is not None}
     return fields | {"answers": whole}
 
 

@@ -171,7 +171,7 @@ def _question(raw: Any, place: str) -> Question:
     kind = part.one_of("type", TYPES)
     if (kind in CHOOSING) != ("choices" in part.raw):
         raise _wrong(f"{place}.choices", "belongs to questions of type choice and several, and only there")
-    choices = YES_NO if kind == "yes_no" else ()
+    choices: tuple[tuple[str, str], ...] = YES_NO if kind == "yes_no" else ()
     if kind in CHOOSING:
         rows = enumerate(part.parts("choices"))
         choices = tuple(_choice(each, f"{place}.choices[{index}]") for index, each in rows)
@@ -292,7 +292,9 @@ def _bad(question: Question, how: str) -> InvalidInput:
 
 def in_words(question: Question, value: Any) -> str:
     """Return an answer as people read it."""
-    labels = dict(question.choices)
+    labels: dict[str, str] = dict(question.choices)
+    if not value:
+        return ""
     if isinstance(value, list):
         return "\n".join(labels.get(one, one) for one in value)
-    return labels.get(value, value) if value else ""
+    return str(labels.get(value, value))

@@ -75,12 +75,12 @@ class PageForm(forms.Form):
     def faults(self) -> list[tuple[str, str, str]]:
         """The fields that cannot be kept: where each stands, its label, and what is wrong."""
         named = [self[name] for name in self.errors if name in self.fields and name != "version"]
-        return [(bound.auto_id, bound.label, bound.errors[0]) for bound in named]
+        return [(bound.auto_id, str(bound.label), str(bound.errors[0])) for bound in named]
 
     def reopen(self, version: int) -> None:
         """Keep what was typed, for another try at the project's present version."""
-        self.data = self.data.copy()
-        self.data["version"] = str(version)
+        self.data = self.data.copy()  # type: ignore[attr-defined]  # a QueryDict when something was posted
+        self.data["version"] = str(version)  # type: ignore[index]
 
     def rows(self, section: questions.Section) -> list[tuple[Question, forms.BoundField]]:
         """Return a section's questions with their fields."""

@@ -125,6 +125,17 @@ def test_a_project_is_sent_back_edited_and_handed_in_again(proposed, connect):
     assert proposed.data["lay_summary"] == "What care costs."
 
 
+def test_an_application_is_answered_reviewed_by_section_and_handed_in_again(proposed, connect):
+    seen = connect("rita").project(proposed.id)
+    seen.review_section("aims", "change", "Which care?")
+    seen.request_changes("See the note.")
+    again = proposed.refresh().answer(purpose_codes=["health"], funding="The council")
+    assert again.application()["answers"]["purpose_codes"] == ["health"]
+    newest, first = again.submit().versions()
+    assert newest["content"]["answers"]["funding"] == "The council"
+    assert [row["note"] for row in first["sections"]] == ["Which care?"]
+
+
 def test_a_vote_on_an_older_version_does_not_count(proposed, connect):
     seen = connect("rita").project(proposed.id)
     connect("rita").project(proposed.id).request_changes("Less.")
