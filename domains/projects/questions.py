@@ -296,5 +296,5 @@ def in_words(question: Question, value: Any) -> str:
     if not value:
         return ""
     if isinstance(value, list):
-        return "\n".join(labels.get(one, one) for one in value)
+        return "\n".join(str(labels.get(one, one)) for one in value)
     return str(labels.get(value, value))

@@ -49,7 +49,7 @@ class FormIn(serializers.Serializer[Any]):
         return text
 
 
-class ProgressOut(serializers.Serializer[Any]):
+class ApplicationProgressOut(serializers.Serializer[Any]):
     """How far a page of the application is."""
 
     page = serializers.CharField(source="page.id")
@@ -68,7 +68,7 @@ class ApplicationOut(serializers.Serializer[Any]):
     version = serializers.IntegerField(help_text="Send it back with answers.")
     form = serializers.CharField(help_text="The form that it answers, as JSON.")
     answers = serializers.DictField(help_text=_ANSWERS)
-    progress = ProgressOut(many=True)
+    progress = ApplicationProgressOut(many=True)
 
 
 class AnswersIn(serializers.Serializer[Any]):
