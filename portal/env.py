@@ -7,6 +7,7 @@ import secrets
 from datetime import date
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -58,6 +59,15 @@ def day(name: str) -> date | None:
         return date.fromisoformat(value) if value else None
     except ValueError:
         raise ImproperlyConfigured(f"{name}={value!r} is no day; write it as 2026-03-31.") from None
+
+
+def timezone(name: str, default: str) -> str:
+    """Return the name of a timezone, such as Europe/Berlin."""
+    value = text(name, default)
+    try:
+        return ZoneInfo(value).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ImproperlyConfigured(f"{name}={value!r} is no timezone. Use a name such as Europe/Berlin.") from None
 
 
 def names(name: str, default: str = "") -> list[str]:

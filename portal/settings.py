@@ -158,6 +158,7 @@ JOB_THREADS = env.whole("JOB_THREADS", 2, least=1)
 APPROVAL_VALID_DAYS = env.whole("APPROVAL_VALID_DAYS", 14, least=1)
 # Added to every planned deadline, in seconds. On a busy machine a larger one burns fewer losses by over-runs.
 DEADLINE_SLACK = env.whole("DEADLINE_SLACK_MS", 0) / 1000
+NODE_TIMEZONE = env.timezone("NODE_TIMEZONE", "UTC")  # by which policies read days and hours
 UNDO_SECONDS = env.whole("UNDO_SECONDS", 10)  # between a browser approval and its dispatch
 UPLOAD_MAX_MB = env.whole("UPLOAD_MAX_MB", 512, least=1)
 UPLOAD_MAX_EXPANDED_MB = env.whole("UPLOAD_MAX_EXPANDED_MB", 4096, least=1)

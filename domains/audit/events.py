@@ -63,6 +63,7 @@ class Event(models.TextChoices):
     TABLE_REMOVED = "table.removed", "Table removed from a draft version"
     MOCK_APPROVED = "mock.approved", "Mock approved"
     POLICY_PROPOSED = "policy.proposed", "Policy proposed"
+    POLICY_TRIED = "policy.tried", "Policy tried on past requests"
     POLICY_ACTIVATED = "policy.activated", "Policy activated"
     POLICY_ENDED = "policy.ended", "Policy ended"
     CONNECTION_ADDED = "connection.added", "Connection to a database added"

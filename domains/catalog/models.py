@@ -15,6 +15,7 @@ from domains.base import HasLifecycle, Model, paired
 from domains.catalog.connection import Connection
 from domains.catalog.declared import BoundSource, DeclaredColumn, TableColumn, VersionTable
 from domains.catalog.lifecycle import DATASET, VERSION, DatasetStatus, VersionStatus
+from domains.catalog.policy_models import AccessPolicy, DryRun
 from domains.people.models import User
 from domains.people.permissions import Role
 from privacy import schema
@@ -27,6 +28,7 @@ __all__ = [
     "Column",
     "Dataset",
     "DatasetVersion",
+    "DryRun",
     "MockOrigin",
     "Population",
     "ResearchArea",
@@ -331,55 +333,3 @@ class Column(DeclaredColumn):
             models.UniqueConstraint(fields=["version", "name"], name="column_name_once"),
             models.UniqueConstraint(fields=["version", "position"], name="column_position_once"),
         ]
-
-
-class AccessPolicy(Model):
-    """One version of a dataset's rules for automation: proposed by one person, activated by another (S6)."""
-
-    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="policies")
-    number = models.PositiveIntegerField()
-    # In units of 1e-12 rho. Up to `auto_rho` a request needs no person; above `max_rho` it is refused.
-    auto_rho = models.BigIntegerField(default=0)
-    auto_rho_per_month = models.BigIntegerField(default=0)
-    max_rho = models.BigIntegerField(null=True, blank=True)
-    allows_unknown_keys = models.BooleanField(default=True)
-    proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    activated_at = models.DateTimeField(null=True, blank=True)
-    activated_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
-    )
-    ended_at = models.DateTimeField(null=True, blank=True)
-    ended_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
-    )
-
-    class Meta:
-        ordering = ["-number"]
-        constraints = [
-            paired("activated", "policy"),
-            paired("ended", "policy"),
-            models.UniqueConstraint(fields=["dataset", "number"], name="policy_number"),
-            models.UniqueConstraint(
-                fields=["dataset"],
-                condition=Q(activated_at__isnull=False, ended_at__isnull=True),
-                name="policy_one_active",
-            ),
-            models.CheckConstraint(
-                condition=Q(activated_by__isnull=True) | ~Q(activated_by=F("proposed_by")),
-                name="policy_two_people",
-            ),
-            models.CheckConstraint(
-                condition=Q(auto_rho__gte=0) & Q(auto_rho_per_month__gte=0), name="policy_not_negative"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"policy v{self.number} of {self.dataset}"
-
-    def roles_of(self, user: User) -> set[Role]:
-        return self.dataset.roles_of(user)
-
-    @property
-    def is_public(self) -> bool:
-        """Whether members of the node may know of it: rules that are or were in force are no secret."""
-        return self.activated_at is not None

@@ -5,8 +5,9 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from domains.triggers import Trigger, check, guard, kept, register
+from domains.triggers import Trigger, append_only, check, guard, kept, register
 
+POLICY, DRY_RUN = "catalog_accesspolicy", "catalog_dryrun"
 VERSION, COLUMN = "catalog_datasetversion", "catalog_column"
 TABLE, TABLE_COLUMN = "catalog_versiontable", "catalog_tablecolumn"
 
@@ -66,7 +67,43 @@ def _draft_only(name: str, table: str, is_draft: Callable[[str], str], message: 
     )
 
 
+_TERMS = ("id", "created_at", "dataset_id", "number", "document", "sha256", "proposed_by_id")
+_TERMS_CHANGED = " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in _TERMS)
+_DECISION = ("activated_at", "activated_by_id", "dry_run_id")
+_DECISION_CHANGED = " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in _DECISION)
+_SEEN = (
+    f"EXISTS (SELECT 1 FROM {DRY_RUN} d WHERE d.id = NEW.dry_run_id AND d.policy_id = NEW.id "
+    "AND d.made_by_id = NEW.activated_by_id)"
+)
+
 register(
+    guard(
+        "catalog_policy_is_fixed",
+        POLICY,
+        on="UPDATE",
+        when=f"({_TERMS_CHANGED}) OR OLD.ended_at IS NOT NULL "
+        f"OR (OLD.activated_at IS NOT NULL AND ({_DECISION_CHANGED}))",
+        message="a policy never changes: propose the next version",
+    ),
+    replace(
+        check(
+            "catalog_policy_was_tried",
+            POLICY,
+            on="UPDATE",
+            unless=f"NEW.activated_at IS NULL OR OLD.activated_at IS NOT NULL OR {_SEEN}",
+            message="who activates a policy has seen a dry run of it",
+        ),
+        needs=(DRY_RUN,),
+    ),
+    guard(
+        "catalog_policy_begins_as_a_proposal",
+        POLICY,
+        on="INSERT",
+        when="NEW.activated_at IS NOT NULL",
+        message="a policy begins as a proposal",
+    ),
+    *kept(POLICY),
+    *append_only(DRY_RUN),
     guard(
         "catalog_version_published_is_fixed",
         VERSION,

@@ -20,6 +20,7 @@ class JobKind(models.TextChoices):
     FIT = "fit", "fit of a workload's model"
     MEASUREMENT = "measurement", "measurement for a synthetic mock"
     SYNTHESIS = "synthesis", "making of a synthetic mock"
+    DRY_RUN = "dry_run", "dry run of a policy"
     VERIFICATION = "verification", "check of the log and the ledger"
 
 

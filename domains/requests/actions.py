@@ -26,8 +26,9 @@ from domains.requests.guards import lock
 from domains.requests.lifecycle import Status
 from domains.requests.models import AnalysisRequest, Comment, Revision
 from domains.requests.policy import Allow, Refuse
-from domains.requests.queries import reviewers_of, verdict_for
+from domains.requests.queries import reviewers_of
 from domains.requests.specification import Specification, digest, specify_for, specify_revision
+from domains.requests.verdicts import verdict_for
 from privacy.errors import QueryRejected
 
 MOST_SQL = 20_000  # characters
@@ -160,26 +161,27 @@ def submit(analysis: AnalysisRequest, *, revision: int, by: User) -> None:
         require(by, Permission.REQUEST_SUBMIT, on=analysis)
         current = require_revision(analysis, revision)
         lock(analysis)
-        # One submission a grant at a time: automation's monthly share is counted before it is used.
+        # One submission a grant and a person at a time: automation's share is counted before it is used.
         AccessGrant.objects.select_for_update(no_key=True).get(pk=analysis.grant_id)
+        User.objects.select_for_update(no_key=True).get(pk=analysis.author_id)
         require_usable(analysis.grant, by)
         specification = respecify(current)
         if approval.repeat(analysis, specification, submitted_at=timezone.now()):
             return
         approval.require_fits(analysis, specification.loss)
-        rules, verdict = verdict_for(analysis.grant, specification)
+        policy, verdict = verdict_for(analysis.grant, specification)
         changes = {
             "submitted_at": timezone.now(),
             "reasons": verdict.reasons,
-            "policy_id": rules and rules.policy_id,
+            "policy_id": policy and policy.policy_id,
+            "policy_findings": [finding.to_dict() for finding in verdict.findings],
         }
-        if isinstance(verdict, Allow) and rules:
-            approval.approve(analysis, specification, actor=rules.actor, undo_seconds=0, **changes)
-        elif isinstance(verdict, Refuse) and rules:
+        if isinstance(verdict, Allow) and policy:
+            approval.approve(analysis, specification, actor=policy.actor, undo_seconds=0, **changes)
+        elif isinstance(verdict, Refuse) and policy:
             move(analysis, Status.REFUSED, **changes)
-            record(
-                Event.REQUEST_REFUSED, by=rules.actor, on=analysis, revision=revision, reasons=verdict.reasons
-            )
+            details = {"revision": revision, "policy": policy.sha256, "reasons": verdict.reasons}
+            record(Event.REQUEST_REFUSED, by=policy.actor, on=analysis, **details)
         else:
             move(analysis, Status.IN_REVIEW, escalation="", escalation_level=0, **changes)
             record(Event.REQUEST_SUBMITTED, by=by, on=analysis, revision=revision, sha256=current.sha256)

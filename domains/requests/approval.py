@@ -18,7 +18,7 @@ from domains.ledger import accounts, protocol
 from domains.ledger import queries as books
 from domains.notices.outbox import tell
 from domains.people.models import User
-from domains.requests import releases
+from domains.requests import releases, verdicts
 from domains.requests.guards import lock
 from domains.requests.lifecycle import Status
 from domains.requests.models import AnalysisRequest
@@ -45,10 +45,11 @@ def approve(
     lock(analysis)
     revision, now = analysis.current, timezone.now()
     charge = _reserve(analysis, specification)
+    bound = bound_spec(specification, revision.sha256, changes.get("policy_id") or analysis.policy_id)
     job = jobs.queue(
         JobKind.QUERY,
         subject=analysis.pk,
-        spec=specification.job_spec() | {"revision_sha256": revision.sha256},
+        spec=bound,
         planned_seconds=specification.deadline_seconds + settings.DEADLINE_SLACK,
         charge_id=charge,
         not_before=now + timedelta(seconds=undo_seconds),
@@ -57,10 +58,17 @@ def approve(
     person = actor if isinstance(actor, User) else None
     move(analysis, Status.APPROVED, job=job, decided_at=now, decided_by=person, status_code="", **changes)
     details: dict[str, Any] = {"revision": revision.number, "sha256": revision.sha256, "charge": charge}
+    details["policy"] = bound["policy"]
     details |= specification.loss.to_dict()
     record(Event.REQUEST_APPROVED, by=actor, on=analysis, **details)
     text = f"“{analysis.title}” was approved and will run."
     tell([analysis.author], Event.REQUEST_APPROVED, text, f"/requests/{analysis.pk}/")
+
+
+def bound_spec(specification: Specification, revision: str, policy_id: str | None) -> dict[str, Any]:
+    """Return what an approval binds: all that would run, the revision's hash, and the policy that was asked."""
+    bound = {"revision_sha256": revision, "policy": verdicts.binding(policy_id)}
+    return specification.job_spec() | bound
 
 
 def _reserve(analysis: AnalysisRequest, specification: Specification) -> str:

@@ -14,10 +14,10 @@ from domains.projects.models import AccessGrant
 from domains.projects.rights import Usable, grant_usable
 from domains.requests.modelled import covering
 from domains.requests.models import AnalysisRequest, Revision
-from domains.requests.policy import Verdict
-from domains.requests.queries import verdict_for
+from domains.requests.policy import Policy, Verdict
 from domains.requests.releases import repeatable
 from domains.requests.specification import Specification, specify_for, specify_revision
+from domains.requests.verdicts import verdict_for
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Estimate:
 
     specification: Specification
     effects: tuple[Effect, ...]
+    policy: Policy | None  # in force now
     verdict: Verdict
     usable: Usable
     is_repeat: bool
@@ -55,14 +56,15 @@ def estimate_revision(revision: Revision, *, by: User) -> Estimate:
     """Price a stored revision for those who may read its request; the decision page shows it."""
     analysis = revision.analysis
     require(by, Permission.REQUEST_READ, on=analysis)
-    return _of(analysis.grant, specify_revision(revision), analysis.author)
+    return _of(analysis.grant, specify_revision(revision), analysis.author, besides=analysis.pk)
 
 
-def _of(grant: AccessGrant, specification: Specification, author: User) -> Estimate:
-    _, verdict = verdict_for(grant, specification)
+def _of(grant: AccessGrant, specification: Specification, author: User, besides: str = "") -> Estimate:
+    policy, verdict = verdict_for(grant, specification, besides=besides)
     return Estimate(
         specification=specification,
         effects=tuple(books.effect(grant, author, specification.loss)),
+        policy=policy,
         verdict=verdict,
         usable=grant_usable(grant, author, timezone.now()),
         covered_by=covering(specification),

@@ -33,7 +33,7 @@ from domains.ledger import queries as books
 from domains.node.queries import is_paused
 from domains.notices.outbox import tell
 from domains.projects.rights import grant_usable, in_words
-from domains.requests import releases
+from domains.requests import approval, releases, verdicts
 from domains.requests.actions import respecify
 from domains.requests.guards import lock
 from domains.requests.lifecycle import Status
@@ -170,7 +170,7 @@ def preflight(analysis: AnalysisRequest, claim: Claim) -> str:
         refusal.code if refusal else "": refusal is not None,
         "version_retired": analysis.current.version.status != VersionStatus.PUBLISHED,
         "connection_retired": _is_cut_off(analysis),
-        "specification_changed": not _is_as_approved(analysis, claim),
+        **_approved_still(analysis, claim),
         "ledger_behind_witness": checkpoints.is_behind(),
         "reservation_gone": books.charge(claim.job.charge_key).state != "RESERVED",
     }
@@ -183,13 +183,16 @@ def _is_cut_off(analysis: AnalysisRequest) -> bool:
     return connection is not None and connection.is_retired
 
 
-def _is_as_approved(analysis: AnalysisRequest, claim: Claim) -> bool:
-    """Price afresh and compare with the hash that the approval bound."""
+def _approved_still(analysis: AnalysisRequest, claim: Claim) -> dict[str, bool]:
+    """Price afresh and compare with what the approval bound; where a policy gave it, ask whether that still stands."""
     try:
         specification = respecify(analysis.current)
     except (IllegalMove, PrivacyError):
-        return False
-    return bool(claim.job.spec == specification.job_spec() | {"revision_sha256": analysis.current.sha256})
+        return {"specification_changed": True}
+    bound = approval.bound_spec(specification, analysis.current.sha256, analysis.policy_id)
+    if claim.job.spec != bound:
+        return {"specification_changed": True}
+    return {"policy_ended": not verdicts.still_stands(analysis, specification)}
 
 
 # Refusals before data was read end the request like this; everything else revokes it.

@@ -60,6 +60,7 @@ class AnalysisRequest(Model, HasLifecycle):
     policy = models.ForeignKey(
         AccessPolicy, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
+    policy_findings = models.JSONField(default=list, blank=True)  # what it said on submission, rule by rule
     submitted_at = models.DateTimeField(null=True, blank=True)
     decided_at = models.DateTimeField(null=True, blank=True)
     decided_by = models.ForeignKey(  # None when a policy decided

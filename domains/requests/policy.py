@@ -1,22 +1,79 @@
-"""What a dataset's access policy says of a request. Pure: values in, a verdict with reasons out."""
+"""What a dataset's access policy says of a request. Pure: values in, a verdict with reasons out.
+
+Deny overrides, and silence means that people decide. What a rule may ask is closed: see `catalog.conditions`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from domains.catalog import conditions
+from domains.catalog.conditions import Condition
+from domains.catalog.policy import Document, Rule, Then
 from privacy.loss import PURE_UNIT, RHO_UNIT, Loss, comparable_rho
+
+DAY = 24 * 60 * 60
 
 
 @dataclass(frozen=True)
-class Rules:
-    """An activated access policy as a value; rho in ledger units."""
+class Earlier:
+    """One request that automation approved before: how long ago in seconds, its ρ, and on whose account it counts."""
+
+    seconds: float
+    rho: int
+    is_of_grant: bool
+    is_of_person: bool
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that a policy may know of a request: the question, its price, the hour, and what automation did before.
+
+    Nothing here is computed from private rows. `weekday` counts from Monday, `minute` from midnight, both by the
+    node's clock.
+    """
+
+    kind: str
+    mechanisms: frozenset[str]
+    aggregates: frozenset[str]
+    columns: frozenset[str]
+    loss: Loss
+    is_proven: bool  # the engine proves every figure of the answer differentially private
+    weekday: int
+    minute: int
+    version_days: int
+    earlier: tuple[Earlier, ...] = ()
+
+    @property
+    def rho(self) -> int:
+        """The loss as ρ, in ledger units: a pure ε counts as what it implies."""
+        return comparable_rho(self.loss)
+
+    @property
+    def has_unknown_keys(self) -> bool:
+        return self.loss.delta > 0
+
+    def before(self, condition: Condition) -> list[int]:
+        """Return the ρ of each earlier automatic approval that a condition counts."""
+        seconds = conditions.DAYS_WITHIN[condition["within"]] * DAY
+        is_grant = condition["per"] == "grant"
+        return [
+            one.rho
+            for one in self.earlier
+            if one.seconds < seconds and (one.is_of_grant if is_grant else one.is_of_person)
+        ]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """An access policy in force, or tried, as a value; `delta` converts ρ to the ε that people read."""
 
     policy_id: str
     number: int
-    auto_rho: int
-    auto_rho_per_month: int
-    max_rho: int | None
-    allows_unknown_keys: bool
+    document: Document
+    sha256: str
+    delta: float
     is_of_project: bool = False  # who proposed or activated it is or was on the project that asks (S1)
 
     @property
@@ -27,11 +84,16 @@ class Rules:
 
 @dataclass(frozen=True)
 class Finding:
-    """One rule's outcome: pass, warn or fail, in words."""
+    """One rule's outcome: pass, warn or fail, in words; `version` is the policy's."""
 
     rule: str
     outcome: str
     text: str
+    version: int | None = None
+
+    def to_dict(self) -> dict[str, str | int | None]:
+        """Return the finding as JSON values."""
+        return {"rule": self.rule, "outcome": self.outcome, "text": self.text, "version": self.version}
 
 
 @dataclass(frozen=True)
@@ -43,6 +105,16 @@ class Verdict:
     @property
     def reasons(self) -> list[str]:
         return [finding.text for finding in self.findings if finding.outcome != "pass"]
+
+    @property
+    def rules(self) -> list[str]:
+        """The rules that made it so."""
+        return [finding.rule for finding in self.findings if finding.outcome != "pass"]
+
+    @property
+    def answer(self) -> str:
+        """In one word: allow, refer or refuse."""
+        return type(self).__name__.lower()
 
 
 class Allow(Verdict):
@@ -57,26 +129,56 @@ class Refuse(Verdict):
     """Not to be approved by anyone under this policy."""
 
 
-def assess(loss: Loss, *, has_unknown_keys: bool, auto_rho_used: int, rules: Rules | None) -> Verdict:
-    """Judge a priced request: deny overrides, and silence means that people decide.
-
-    The rules compare ρ; a pure ε counts as the ρ that it implies, ε²/2. `auto_rho_used` is what automation
-    approved on this grant within the last 30 days, counted alike, in ledger units.
-    """
-    if rules is None:
+def assess(facts: Facts, policy: Policy | None) -> Verdict:
+    """Judge a priced request rule by rule; without a policy people decide."""
+    if policy is None:
         return Refer((Finding("automation", "warn", "This dataset has no active policy, so people decide."),))
-    findings = (
-        *_compared(loss),
-        _separate(rules),
-        _most(loss, rules),
-        _unknown_keys(has_unknown_keys, rules),
-        _per_request(loss, rules),
-        _per_month(loss, auto_rho_used, rules),
-    )
+    rules = policy.document.rules
+    holding = [_holds(rule, facts) for rule in rules]
+    is_allowed = any(holds and rule.then == Then.ALLOW for rule, holds in zip(rules, holding, strict=True))
+    found = [
+        *_compared(facts.loss),
+        _separate(policy),
+        _proven(facts),
+        *(_finding(place, rule, facts, policy, is_allowed=is_allowed) for place, rule in enumerate(rules, 1)),
+    ]
+    if not policy.document.automates:
+        found.append(Finding("default", "warn", "This policy approves nothing automatically, so people decide."))
+    findings = tuple(Finding(one.rule, one.outcome, one.text, policy.number) for one in found)
     outcomes = {finding.outcome for finding in findings}
     if "fail" in outcomes:
         return Refuse(findings)
     return Refer(findings) if "warn" in outcomes else Allow(findings)
+
+
+def _holds(rule: Rule, facts: Facts) -> bool:
+    return all(_TESTS[one["is"]](one, facts) for one in rule.when)
+
+
+def _finding(place: int, rule: Rule, facts: Facts, policy: Policy, *, is_allowed: bool) -> Finding:
+    """Say what one rule makes of the request; a rule that allows and does not hold says what is missing."""
+    unmet = [one for one in rule.when if not _TESTS[one["is"]](one, facts)]
+    name = f"“{rule.title}”: " if rule.title else ""
+    code = f"rule_{place}"
+    if unmet:
+        missing = "; ".join(_missing(one, facts, policy.delta) for one in unmet)
+        if rule.then == Then.ALLOW and not is_allowed:
+            text = f"{name}it would be approved automatically, but it does not hold that {missing}."
+            return Finding(code, "warn", text)
+        return Finding(code, "pass", f"{name}does not apply: it does not hold that {missing}.")
+    because = " and ".join(conditions.in_words(one, policy.delta) for one in rule.when) or "this is for every request"
+    if rule.then == Then.ALLOW:
+        return Finding(code, "pass", f"{name}it may be approved automatically: {because}.")
+    if rule.then == Then.REFER:
+        return Finding(code, "warn", f"{name}people decide: {because}.")
+    return Finding(code, "fail", f"{name}nobody may approve it here: {because}.")
+
+
+def _missing(condition: Condition, facts: Facts, delta: float) -> str:
+    """Say a condition that does not hold, with how it is instead."""
+    asked = conditions.in_words(condition, delta)
+    actual = _ACTUAL[condition["is"]](condition, facts, delta) if condition["is"] in _ACTUAL else ""
+    return f"{asked} ({actual})" if actual else asked
 
 
 def _compared(loss: Loss) -> tuple[Finding, ...]:
@@ -88,45 +190,71 @@ def _compared(loss: Loss) -> tuple[Finding, ...]:
     return (Finding("comparable_rho", "pass", text),)
 
 
-def _separate(rules: Rules) -> Finding:
-    if rules.is_of_project:
+def _separate(policy: Policy) -> Finding:
+    if policy.is_of_project:
         return Finding(
             "separation_of_duties", "warn", "Somebody on this project made the policy, so people decide."
         )
     return Finding("separation_of_duties", "pass", "Nobody on this project made the policy.")
 
 
-def _most(loss: Loss, rules: Rules) -> Finding:
-    if rules.max_rho is not None and comparable_rho(loss) > rules.max_rho:
-        return Finding(
-            "max_rho",
-            "fail",
-            "It costs more than this dataset's policy allows any request. Ask with a smaller ε.",
-        )
-    return Finding("max_rho", "pass", "Within the most that one request may cost.")
+def _proven(facts: Facts) -> Finding:
+    """Let automation touch only what the engine proves, whatever the rules say."""
+    if facts.is_proven:
+        return Finding("proven", "pass", "The engine proves the whole answer differentially private.")
+    return Finding("proven", "warn", "The engine does not prove every figure private, so people decide.")
 
 
-def _unknown_keys(has_unknown_keys: bool, rules: Rules) -> Finding:
-    if has_unknown_keys and not rules.allows_unknown_keys:
-        return Finding(
-            "unknown_keys",
-            "fail",
-            "Grouping by values without a public code list is not allowed on this dataset.",
-        )
-    return Finding("unknown_keys", "pass", "Group keys are allowed.")
+def _amount(condition: Condition, value: int, limit: int) -> bool:
+    return value <= limit if condition["test"] == "at_most" else value > limit
 
 
-def _per_request(loss: Loss, rules: Rules) -> Finding:
-    if comparable_rho(loss) > rules.auto_rho:
-        return Finding("auto_rho", "warn", "It costs more than automation may approve, so people decide.")
-    return Finding("auto_rho", "pass", "Within what automation may approve for one request.")
+def _names(condition: Condition, used: frozenset[str]) -> bool:
+    asked = frozenset(condition["of"])
+    return used <= asked if condition["test"] == "only" else bool(used & asked)
 
 
-def _per_month(loss: Loss, used: int, rules: Rules) -> Finding:
-    if used + comparable_rho(loss) > rules.auto_rho_per_month:
-        return Finding(
-            "auto_rho_per_month",
-            "warn",
-            "Automation has approved its share for this month, so people decide.",
-        )
-    return Finding("auto_rho_per_month", "pass", "Within what automation may approve in 30 days.")
+def _time(condition: Condition, facts: Facts) -> bool:
+    """Say whether it is within the hours; those that reach over midnight belong to the day on which they begin."""
+    begin, end = conditions.minutes(condition["from"]), conditions.minutes(condition["to"])
+    today = conditions.WEEKDAYS[facts.weekday] in condition["days"]
+    if begin < end:
+        inside = today and begin <= facts.minute < end
+    else:
+        yesterday = conditions.WEEKDAYS[facts.weekday - 1] in condition["days"]
+        inside = (today and facts.minute >= begin) or (yesterday and facts.minute < end)
+    return inside == (condition["test"] == "inside")
+
+
+_TESTS: dict[str, Callable[[Condition, Facts], bool]] = {
+    "loss": lambda one, facts: _amount(one, facts.rho, one["rho"]),
+    "automatic_loss": lambda one, facts: _amount(one, sum(facts.before(one)) + facts.rho, one["rho"]),
+    "automatic_approvals": lambda one, facts: _amount(one, len(facts.before(one)), one["number"]),
+    "kind": lambda one, facts: facts.kind == one["test"],
+    "aggregates": lambda one, facts: _names(one, facts.aggregates),
+    "mechanisms": lambda one, facts: _names(one, facts.mechanisms),
+    "columns": lambda one, facts: _names(one, facts.columns),
+    "unknown_keys": lambda one, facts: facts.has_unknown_keys == (one["test"] == "yes"),
+    "time": _time,
+    "version_age": lambda one, facts: _amount(one, facts.version_days, one["days"]),
+}
+_CLOCK = "it is {day} {hour:02d}:{minute:02d}"
+_ACTUAL: dict[str, Callable[[Condition, Facts, float], str]] = {
+    "loss": lambda _, facts, delta: f"it costs {conditions.amount(facts.rho, delta)}",
+    "automatic_loss": lambda one, facts, delta: (
+        f"with it, it would be {conditions.amount(sum(facts.before(one)) + facts.rho, delta)}"
+    ),
+    "automatic_approvals": lambda one, facts, _: f"there were {len(facts.before(one))}",
+    "kind": lambda _, facts, __: f"it is a {facts.kind}",
+    "aggregates": lambda _, facts, __: f"it computes {_list(facts.aggregates)}",
+    "mechanisms": lambda _, facts, __: f"it uses {_list(facts.mechanisms)}",
+    "columns": lambda _, facts, __: f"it reads {_list(facts.columns)}",
+    "time": lambda _, facts, __: _CLOCK.format(
+        day=conditions.WEEKDAYS[facts.weekday].capitalize(), hour=facts.minute // 60, minute=facts.minute % 60
+    ),
+    "version_age": lambda _, facts, __: f"it is {facts.version_days} days old",
+}
+
+
+def _list(names: frozenset[str]) -> str:
+    return ", ".join(sorted(names)) or "none"

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.utils import timezone
 
-from domains.catalog.models import AccessPolicy, Dataset, Steward
+from domains.catalog.models import Dataset, Steward
 from domains.errors import NotFound
 from domains.jobs import queries as jobs
 from domains.people.models import User
 from domains.people.permissions import Permission, allows
-from domains.projects.models import AccessGrant
 from domains.requests import standing
 from domains.requests.guards import is_separate
 from domains.requests.lifecycle import ReleaseStatus, Status
 from domains.requests.models import AnalysisRequest, Recusal, Release, Review
-from domains.requests.policy import Rules, Verdict, assess
-from domains.requests.specification import Specification
-from privacy.loss import Loss, comparable_rho
+from domains.requests.verdicts import verdict_for  # noqa: F401 - deciders ask it here
 
 _RELATED = (
     "author",
@@ -163,36 +159,6 @@ def may_undo(analysis: AnalysisRequest, user: User, now: datetime) -> bool:
     )
 
 
-def verdict_for(grant: AccessGrant, specification: Specification) -> tuple[Rules | None, Verdict]:
-    """Return the dataset's active rules, if any, and what they say of a priced request."""
-    policy = AccessPolicy.objects.filter(
-        dataset=grant.dataset_id, activated_at__isnull=False, ended_at=None
-    ).first()
-    rules = policy and Rules(
-        policy.pk,
-        policy.number,
-        policy.auto_rho,
-        policy.auto_rho_per_month,
-        policy.max_rho,
-        policy.allows_unknown_keys,
-        is_of_project=bool({policy.proposed_by_id, policy.activated_by_id} & grant.project.member_ids),
-    )
-    used = _auto_rho_used(grant) if rules else 0
-    unknown = specification.has_unknown_keys
-    return rules or None, assess(
-        specification.loss, has_unknown_keys=unknown, auto_rho_used=used, rules=rules or None
-    )
-
-
-def _auto_rho_used(grant: AccessGrant) -> int:
-    since = timezone.now() - timedelta(days=30)
-    by_policy = AnalysisRequest.objects.filter(
-        grant=grant, status=Status.APPROVED, decided_by=None, decided_at__gte=since, job__isnull=False
-    )
-    paid = by_policy.values_list("revision__rho", "revision__delta", "revision__pure")
-    return sum(comparable_rho(Loss(*amounts)) for amounts in paid)
-
-
 def earlier_releases(analysis: AnalysisRequest) -> QuerySet[AnalysisRequest]:
     """Return the requests on the same dataset whose answers are out, newest first, for the decision page."""
     rows = AnalysisRequest.objects.filter(grant__dataset=analysis.grant.dataset_id)
@@ -249,6 +215,8 @@ _CODES = {
     "ledger_behind_witness": "A backup of the node was restored, and nothing is spent until two administrators "
     "have reconciled its records. The reservation was given back; ask again afterwards.",
     "specification_changed": "It did not run, because what would run is no longer what was approved. Check it again.",
+    "policy_ended": "It did not run: the policy that approved it had ended, and what is in force now does not approve "
+    "it. Ask it again, and people decide.",
     "version_retired": "It did not run, because its version of the dataset was retired. Ask the current one.",
     "connection_retired": "It did not run, because the connection to its data was retired.",
     "relation_changed": "It did not run, because its table is not the one that was published. Its owner can publish "

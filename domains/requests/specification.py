@@ -45,6 +45,7 @@ class Specification:
     plan: Plan | Workload
     pricing: Pricing
     grant_id: str
+    person_id: str = ""  # who asks; what would run does not depend on it
 
     @property
     def loss(self) -> Loss:
@@ -154,15 +155,16 @@ def specify(
     epsilon: str,
     accounting: Accounting = Accounting.ZCDP,
     chain: Sequence[Balance] = (),
+    person: str = "",
 ) -> Specification:
     """Parse and price; raise QueryRejected or InvalidInput. Reads public metadata only, and runs in the web process.
 
-    `chain` are the accounts that would pay: what auto needs to choose a currency.
+    `chain` are the accounts that would pay: what auto needs to choose a currency. `person` is the key of who asks.
     """
     amount = parse_epsilon(epsilon)
     plan, table, size = parsed(version, sql)
     offered = offer(amount, accounting, grant.dataset.population, chain)
-    return Specification(sql.strip(), amount, version, plan, priced(plan, table, offered, **size), grant.pk)
+    return Specification(sql.strip(), amount, version, plan, priced(plan, table, offered, **size), grant.pk, person)
 
 
 def offering(
@@ -204,7 +206,8 @@ def specify_for(
     """Parse and price a question of `person` on the grant's current version, in the currency that is asked for."""
     kind = parse_accounting(accounting)
     chain = books.balances(grant, person) if kind == Accounting.AUTO else ()
-    return specify(grant, current_version(grant), sql=sql, epsilon=epsilon, accounting=kind, chain=chain)
+    version, whose = current_version(grant), {"chain": chain, "person": person.pk}
+    return specify(grant, version, sql=sql, epsilon=epsilon, accounting=kind, **whose)
 
 
 def specify_revision(revision: Revision) -> Specification:
@@ -215,6 +218,7 @@ def specify_revision(revision: Revision) -> Specification:
         sql=revision.sql,
         epsilon=revision.epsilon,
         accounting=Accounting(revision.accounting),
+        person=revision.analysis.author_id,
     )
 
 

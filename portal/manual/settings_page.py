@@ -48,6 +48,7 @@ MEANINGS = {
     "METRICS_TOKEN": "The bearer token that lets a monitor read /metrics; without it and a network nobody does.",
     "MOCK_DIR": "Mock data, public by nature: the worker writes it, the web process offers it.",
     "NODE_NAME": "The name in checkpoints of the audit log. Choose it before the first start; it stays.",
+    "NODE_TIMEZONE": "The timezone by which access policies read days and hours, such as `Europe/Berlin`.",
     "NODE_TITLE": "What the pages call the node.",
     "PUBLIC_REGISTER_SINCE": "Projects approved on or after this day, as 2026-03-31, are in the public register; "
     "empty: there is none.",
