@@ -67,7 +67,9 @@ def timezone(name: str, default: str) -> str:
     try:
         return ZoneInfo(value).key
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ImproperlyConfigured(f"{name}={value!r} is no timezone. Use a name such as Europe/Berlin.") from None
+        raise ImproperlyConfigured(
+            f"{name}={value!r} is no timezone. Use a name such as Europe/Berlin."
+        ) from None
 
 
 def names(name: str, default: str = "") -> list[str]:

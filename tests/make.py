@@ -18,7 +18,7 @@ from typing import Any
 from django.utils import timezone
 
 from domains.catalog import actions as catalog
-from domains.catalog.models import Dataset, DatasetVersion, Population, ResearchArea
+from domains.catalog.models import AccessPolicy, Dataset, DatasetVersion, Population, ResearchArea
 from domains.intake import actions as intake
 from domains.intake import connecting
 from domains.intake.models import ConnectionCheck, UploadFormat
@@ -34,7 +34,7 @@ from domains.projects import actions as projects
 from domains.projects.lifecycle import ProjectStatus
 from domains.projects.models import AccessGrant, Project
 from domains.requests import actions as requests
-from domains.requests import decisions, incidents
+from domains.requests import decisions, dry_runs, incidents
 from domains.requests.lifecycle import ReleaseStatus, Status
 from domains.requests.models import AnalysisRequest, Release
 
@@ -220,6 +220,26 @@ def request(
     votes = {Status.APPROVED: "approve", Status.DENIED: "deny", Status.CHANGES_REQUESTED: "request_changes"}
     decisions.review(analysis, revision=1, vote=votes[status], reason="Because.", by=person("alice"))
     return analysis
+
+
+def limits(epsilon: str = "0.1", month: str = "1", **more: Any) -> list[dict[str, Any]]:
+    """Return the conditions that every rule which allows needs, by ε, for a month's requests of one grant."""
+    share = {"is": "automatic_loss", "test": "at_most", "epsilon": month, "per": "grant", "within": "month"}
+    return [{"is": "loss", "test": "at_most", "epsilon": epsilon}, share | more]
+
+
+def rules(*given: tuple[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Return a policy's document with these rules: what each says, and its conditions."""
+    return {"format": 1, "rules": [{"then": then, "when": when} for then, when in given]}
+
+
+def policy(dataset: Dataset, document: dict[str, Any], *, activated: bool = True) -> AccessPolicy:
+    """Return a policy that Alice proposed; Rita tried it on past requests and activated it."""
+    made = catalog.propose_policy(dataset, document=document, by=person("alice"))
+    if activated:
+        seen = dry_runs.try_policy(made, by=person("rita"))
+        catalog.activate_policy(made, dry_run=seen, by=person("rita"))
+    return made
 
 
 def answered(**kwargs: Any) -> AnalysisRequest:

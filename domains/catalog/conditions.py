@@ -133,7 +133,9 @@ _DAYS = {"mon": "Monday", "tue": "Tuesday", "wed": "Wednesday", "thu": "Thursday
 
 
 def _say_time(condition: Condition, _: float) -> str:
-    hours = f"{condition['from']} to {condition['to']} on {_listed([_DAYS[day] for day in condition['days']])}"
+    hours = (
+        f"{condition['from']} to {condition['to']} on {_listed([_DAYS[day] for day in condition['days']])}"
+    )
     return f"it is submitted {condition['test']} {hours}, by the node’s clock"
 
 
@@ -238,7 +240,9 @@ def read(data: Any, columns: Collection[str] | None = None) -> dict[str, Any]:
     if extra := sorted(str(key) for key in set(data) - names):
         raise Unreadable(f"{kind.label}: there is no part “{extra[0][:40]}”.")
     found = {field.name: _READ[field.kind](field, data.get(field.name)) for field in kind.fields}
-    unknown = sorted(set(found["of"]) - set(columns)) if kind.name == "columns" and columns is not None else []
+    unknown = (
+        sorted(set(found["of"]) - set(columns)) if kind.name == "columns" and columns is not None else []
+    )
     if unknown:
         raise Unreadable(f"Columns: no version of this dataset has “{unknown[0]}”.", "of")
     return {"is": kind.name, **found}
@@ -253,8 +257,10 @@ def _read_choice(field: Field, value: Any) -> str:
 
 def _read_several(field: Field, value: Any) -> list[str]:
     choices = list(field.choices or {})
-    if not isinstance(value, list | tuple) or not value or not all(
-        isinstance(one, str) and one in choices for one in value
+    if (
+        not isinstance(value, list | tuple)
+        or not value
+        or not all(isinstance(one, str) and one in choices for one in value)
     ):
         raise Unreadable(f"{field.label}: choose at least one of {_listed(choices)}.", field.name)
     return sorted(set(value), key=choices.index)

@@ -54,8 +54,10 @@ class Rule:
             return f"{_VERBS[self.then]}, always."
         asked = [conditions.in_words(one, delta) for one in self.when]
         *rest, last = asked
-        return f"{_VERBS[self.then]} where {', '.join(rest)} and {last}." if rest else (
-            f"{_VERBS[self.then]} where {last}."
+        return (
+            f"{_VERBS[self.then]} where {', '.join(rest)} and {last}."
+            if rest
+            else (f"{_VERBS[self.then]} where {last}.")
         )
 
 
@@ -193,7 +195,9 @@ def _unbounded(place: int, rule: Rule) -> list[Fault]:
     faults = []
     if "loss" not in capped:
         faults.append(
-            Fault("Say how much one request may cost at most: add the condition “Loss of the request”.", place)
+            Fault(
+                "Say how much one request may cost at most: add the condition “Loss of the request”.", place
+            )
         )
     if not capped & {"automatic_loss", "automatic_approvals"}:
         faults.append(

@@ -127,7 +127,9 @@ def _require_seen(policy: AccessPolicy, dry_run: DryRun | None, by: User) -> Dry
     if timezone.now() - dry_run.created_at > DRY_RUN_VALID:
         raise IllegalMove("Your dry run is more than a day old. Try it again first.", code="dry_run_old")
     if dry_run.content_sha256 != dry_run.sha256:
-        raise IllegalMove("This dry run is not what was computed. Try it again first.", code="dry_run_changed")
+        raise IllegalMove(
+            "This dry run is not what was computed. Try it again first.", code="dry_run_changed"
+        )
     return dry_run
 
 

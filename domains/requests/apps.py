@@ -10,11 +10,12 @@ class RequestsConfig(AppConfig):
         from domains.jobs.models import JobKind
         from domains.ledger import alerts
         from domains.projects.guards import bar
-        from domains.requests import execution, fitting, triggers, upkeep  # noqa: F401 - triggers registers itself
+        from domains.requests import dry_runs, execution, fitting, triggers, upkeep  # noqa: F401 - triggers registers itself
         from domains.requests.guards import has_decided
 
         handlers.register(JobKind.QUERY, execution.run_query)
         handlers.register(JobKind.MOCK_QUERY, execution.run_mock)
+        handlers.register(JobKind.DRY_RUN, dry_runs.run)
         handlers.register(JobKind.FIT, fitting.run_fit)
         sweeps.register(upkeep.sweep)
         sweeps.register(alerts.sweep)

@@ -32,9 +32,7 @@ _MECHANISMS = {
 _THRESHOLD, _TREE = " with threshold", " on "
 
 
-def of_specification(
-    specification: Specification, *, at: datetime, earlier: Iterable[Earlier] = ()
-) -> Facts:
+def of_specification(specification: Specification, *, at: datetime, earlier: Iterable[Earlier] = ()) -> Facts:
     """Return the facts of a question that was just priced."""
     measures = [measure.to_dict() for measure in specification.pricing.measures]
     return _facts(specification.plan, specification.loss, measures, specification.version, at, earlier)
@@ -82,7 +80,7 @@ def mechanism_of(text: str) -> str:
 def is_proven(loss: Loss, measures: list[dict[str, Any]]) -> bool:
     """Say whether every figure has a mechanism that we know, and the loss covers all of them."""
     known = all(mechanism_of(measure["mechanism"]) != "unknown" for measure in measures)
-    spent = [sum(measure[currency] for measure in measures) for currency in ("rho", "pure")]
+    spent = [sum(measure.get(currency, 0) for measure in measures) for currency in ("rho", "pure")]
     return bool(measures) and known and spent[0] <= loss.rho and spent[1] <= loss.pure and any(spent)
 
 

@@ -143,7 +143,9 @@ def assess(facts: Facts, policy: Policy | None) -> Verdict:
         *(_finding(place, rule, facts, policy, is_allowed=is_allowed) for place, rule in enumerate(rules, 1)),
     ]
     if not policy.document.automates:
-        found.append(Finding("default", "warn", "This policy approves nothing automatically, so people decide."))
+        found.append(
+            Finding("default", "warn", "This policy approves nothing automatically, so people decide.")
+        )
     findings = tuple(Finding(one.rule, one.outcome, one.text, policy.number) for one in found)
     outcomes = {finding.outcome for finding in findings}
     if "fail" in outcomes:
@@ -166,7 +168,10 @@ def _finding(place: int, rule: Rule, facts: Facts, policy: Policy, *, is_allowed
             text = f"{name}it would be approved automatically, but it does not hold that {missing}."
             return Finding(code, "warn", text)
         return Finding(code, "pass", f"{name}does not apply: it does not hold that {missing}.")
-    because = " and ".join(conditions.in_words(one, policy.delta) for one in rule.when) or "this is for every request"
+    because = (
+        " and ".join(conditions.in_words(one, policy.delta) for one in rule.when)
+        or "this is for every request"
+    )
     if rule.then == Then.ALLOW:
         return Finding(code, "pass", f"{name}it may be approved automatically: {because}.")
     if rule.then == Then.REFER:

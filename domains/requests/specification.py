@@ -164,7 +164,9 @@ def specify(
     amount = parse_epsilon(epsilon)
     plan, table, size = parsed(version, sql)
     offered = offer(amount, accounting, grant.dataset.population, chain)
-    return Specification(sql.strip(), amount, version, plan, priced(plan, table, offered, **size), grant.pk, person)
+    return Specification(
+        sql.strip(), amount, version, plan, priced(plan, table, offered, **size), grant.pk, person
+    )
 
 
 def offering(

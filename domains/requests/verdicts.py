@@ -46,7 +46,9 @@ def verdict_for(
 
 def is_automatic(analysis: AnalysisRequest) -> bool:
     """Answer whether a policy approved the request, and no person."""
-    return analysis.policy_id is not None and analysis.decided_by_id is None and analysis.decided_at is not None
+    return (
+        analysis.policy_id is not None and analysis.decided_by_id is None and analysis.decided_at is not None
+    )
 
 
 def still_stands(analysis: AnalysisRequest, specification: Specification) -> bool:

@@ -11,6 +11,8 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from domains.catalog.policy import parse as parse_policy
+from domains.catalog.templates import limits
 from domains.errors import BudgetExhausted, InvalidInput
 from domains.ledger import queries as books
 from domains.requests import accounting as rooms
@@ -18,7 +20,7 @@ from domains.requests import actions, targets
 from domains.requests.accounting import Accounting, offer
 from domains.requests.estimates import estimate
 from domains.requests.lifecycle import Status
-from domains.requests.policy import Allow, Refer, Refuse, Rules, assess
+from domains.requests.policy import Allow, Earlier, Facts, Policy, Refer, Refuse, assess
 from domains.requests.targets import least_epsilon
 from privacy.errors import QueryRejected
 from privacy.loss import Loss
@@ -160,8 +162,14 @@ def test_editing_keeps_the_accounting_unless_it_is_named(grant):
     assert analysis.draft_accounting == "zcdp"
 
 
-RULES = Rules(
-    "01P", 3, auto_rho=10**10, auto_rho_per_month=2 * 10**10, max_rho=10**11, allows_unknown_keys=False
+RULES = parse_policy(
+    {
+        "format": 1,
+        "rules": [
+            {"then": "refuse", "when": [{"is": "loss", "test": "over", "rho": 10**11}]},
+            {"then": "allow", "when": limits(10**10, 2 * 10**10)},
+        ],
+    }
 )
 
 
@@ -176,7 +184,10 @@ RULES = Rules(
     ],
 )
 def test_rules_compare_a_pure_epsilon_as_the_rho_that_it_implies(pure, used, kind):
-    verdict = assess(Loss(0, 0, pure), has_unknown_keys=False, auto_rho_used=used, rules=RULES)
+    loss, before = Loss(0, 0, pure), (Earlier(60, used, is_of_grant=True, is_of_person=True),)
+    none = frozenset()
+    asked = Facts("query", none, none, none, loss, True, weekday=0, minute=0, version_days=0, earlier=before)
+    verdict = assess(asked, Policy("01P", 3, RULES, RULES.sha256(), 5e-7))
     assert type(verdict) is kind
     shown = verdict.findings[0]
     assert shown.rule == "comparable_rho"

@@ -1,7 +1,6 @@
 """What must hold whatever people and workers do at the same time, and what outsiders must not learn from it."""
 
 from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -175,9 +174,7 @@ def test_reconciling_spends_what_was_reserved_so_that_it_is_never_drawn_again(ca
 
 
 def test_automation_made_by_somebody_on_the_project_approves_nothing_for_it(cast, grant):
-    amounts = {"auto_epsilon": Decimal(1), "auto_epsilon_per_month": Decimal(1)}
-    policy = catalog.propose_policy(grant.dataset, **amounts, by=cast["alice"])
-    catalog.activate_policy(policy, by=cast["rita"])
+    make.policy(grant.dataset, make.rules(("allow", make.limits("1"))))
     asked = specify(grant, grant.dataset.current, sql=make.QUESTION, epsilon="0.1")
     assert isinstance(verdict_for(grant, asked)[1], Allow)
     people.grant_role(cast["alice"], Role.SCIENTIST, by=cast["ada"])

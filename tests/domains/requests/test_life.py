@@ -1,7 +1,6 @@
 """A request from draft to release, and every way it can end before that. Children really compute."""
 
 from datetime import timedelta
-from decimal import Decimal
 
 import pytest
 from django.utils import timezone
@@ -180,7 +179,7 @@ def test_only_an_approval_of_ones_own_can_be_undone(cast, grant):
     analysis = make.request(Status.IN_REVIEW, on=grant)
     with pytest.raises(IllegalMove, match="your own"):
         decisions.undo_approval(analysis, by=cast["alice"])
-    in_force(grant, cast, auto_epsilon="1")
+    make.policy(grant.dataset, make.rules(("allow", make.limits("1"))))
     own = make.request(Status.IN_REVIEW, on=grant, sql="SELECT COUNT(*) AS n FROM support2")
     assert own.status == Status.APPROVED  # by the policy
     with pytest.raises(IllegalMove, match="your own"):
@@ -317,22 +316,17 @@ def test_a_token_without_the_deciding_scope_decides_nothing(cast, grant):
 
 def test_without_a_policy_people_decide(cast, grant):
     specification = estimate(grant, sql=make.QUESTION, epsilon="0.1", by=cast["sam"]).specification
-    rules, verdict = verdict_for(grant, specification)
-    assert rules is None
+    policy, verdict = verdict_for(grant, specification)
+    assert policy is None
     assert verdict.reasons
 
 
-def in_force(grant, cast, **amounts):
-    """Put a policy of Alice's in force, activated by Rita."""
-    amounts = {name: Decimal(value) for name, value in ({"auto_epsilon": "0"} | amounts).items()}
-    if amounts["auto_epsilon"]:
-        amounts["auto_epsilon_per_month"] = Decimal(1)
-    policy = catalog.propose_policy(grant.dataset, **amounts, by=cast["alice"])
-    catalog.activate_policy(policy, by=cast["rita"])
+def over(epsilon):
+    return [{"is": "loss", "test": "over", "epsilon": epsilon}]
 
 
 def test_a_policy_allows_by_itself_what_is_small_and_refuses_what_is_large(cast, grant):
-    in_force(grant, cast, auto_epsilon="0.1", max_epsilon="0.2")
+    make.policy(grant.dataset, make.rules(("refuse", over("0.2")), ("allow", make.limits("0.1"))))
     small = make.request(Status.IN_REVIEW, on=grant, epsilon="0.05")
     assert (small.status, small.decided_by) == (Status.APPROVED, None)
     large = make.request(Status.IN_REVIEW, on=grant, epsilon="0.3", sql="SELECT COUNT(*) AS n FROM support2")
@@ -343,7 +337,7 @@ def test_a_policy_allows_by_itself_what_is_small_and_refuses_what_is_large(cast,
 
 def test_a_policy_that_came_after_the_submission_binds_the_vote(cast, grant):
     analysis = make.request(Status.IN_REVIEW, on=grant)
-    in_force(grant, cast, max_epsilon="0.05")
+    make.policy(grant.dataset, make.rules(("refuse", over("0.05"))))
     with pytest.raises(IllegalMove, match="now refuses"):
         decisions.review(analysis, revision=1, vote="approve", by=cast["alice"])
     assert reload(analysis).status == Status.IN_REVIEW
