@@ -8,6 +8,7 @@ from django.db import OperationalError
 from redis.exceptions import RedisError
 
 from domains import errors
+from domains.catalog.policy import PolicyInvalid
 from privacy.errors import PrivacyError, QueryRejected
 
 
@@ -44,16 +45,18 @@ _AWAY = Problem(
 )
 
 
+def _extra(error: Exception) -> dict[str, object]:
+    """Return what a refusal says beyond its sentence."""
+    if isinstance(error, QueryRejected):
+        return {"clause": error.clause, "alternative": error.alternative}
+    return {"faults": error.to_list()} if isinstance(error, PolicyInvalid) else {}
+
+
 def problem(error: Exception) -> Problem | None:
     """Translate a known error, or return None for one that nobody foresaw."""
     for kind, (status, title) in TABLE.items():
         if isinstance(error, kind):
-            extra: dict[str, object] = (
-                {"clause": error.clause, "alternative": error.alternative}
-                if isinstance(error, QueryRejected)
-                else {}
-            )
-            return Problem(status, title, error.code, str(error), extra)  # type: ignore[attr-defined]
+            return Problem(status, title, error.code, str(error), _extra(error))  # type: ignore[attr-defined]
     if isinstance(error, PrivacyError):
         return Problem(
             500, "The computation failed", "computation_failed", "It has been reported to the node's staff."

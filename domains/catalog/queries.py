@@ -163,8 +163,9 @@ def mock_of(slug: str, number: int, user: User) -> DatasetVersion:
 def policies(row: Dataset, user: User) -> QuerySet[AccessPolicy]:
     """Return the dataset's policies, newest first: rules in force are public, proposals the stewards' own."""
     rows = AccessPolicy.objects.filter(dataset=row).select_related(
-        "proposed_by", "activated_by", "dataset__area"
+        "proposed_by", "activated_by", "ended_by", "dataset__area", "dataset__population", "dry_run"
     )
+    rows = rows.defer("dry_run__lines")
     if not row.roles_of(user):
         rows = rows.filter(activated_at__isnull=False)
     return rows.order_by("-number")

@@ -9,12 +9,11 @@ from rest_framework import serializers
 
 from domains.catalog import queries
 from domains.catalog.lifecycle import DatasetStatus, VersionStatus
-from domains.catalog.models import AccessPolicy, BoundSource, Dataset, DatasetVersion
+from domains.catalog.models import BoundSource, Dataset, DatasetVersion
 from domains.ledger import queries as books
 from domains.projects import queries as projects
 from domains.synthetic import queries as synthetic
-from portal.api.shapes import BalanceOut, PersonShort, ProjectShort
-from privacy.loss import epsilon_of
+from portal.api.shapes import BalanceOut, ProjectShort
 from privacy.schema import Kind, decimal_text
 
 KINDS = [kind.value for kind in Kind]
@@ -174,38 +173,6 @@ class DatasetDetailOut(DatasetOut):
     def get_ask(self, dataset: Dataset) -> Any:
         grants = projects.grants_of(self.context["user"]).filter(dataset=dataset)
         return AskOut({"table": dataset.slug.replace("-", "_"), "grants": grants}).data
-
-
-class PolicyOut(serializers.Serializer[Any]):
-    """One version of a dataset's rules for automation; each ε is the least that its ρ implies."""
-
-    number = serializers.IntegerField()
-    auto_rho = serializers.IntegerField(help_text="In units of 1e-12; exact.")
-    auto_rho_per_month = serializers.IntegerField(help_text="In units of 1e-12; exact.")
-    max_rho = serializers.IntegerField(
-        allow_null=True, help_text="In units of 1e-12; exact. Null: no limit here."
-    )
-    auto_epsilon = serializers.SerializerMethodField()
-    auto_epsilon_per_month = serializers.SerializerMethodField()
-    max_epsilon = serializers.SerializerMethodField()
-    allows_unknown_keys = serializers.BooleanField()
-    proposed_by = PersonShort()
-    activated_by = PersonShort(allow_null=True)
-    activated_at = serializers.DateTimeField(allow_null=True)
-    ended_at = serializers.DateTimeField(allow_null=True)
-
-    def get_auto_epsilon(self, policy: AccessPolicy) -> float:
-        return _epsilon(policy, policy.auto_rho)
-
-    def get_auto_epsilon_per_month(self, policy: AccessPolicy) -> float:
-        return _epsilon(policy, policy.auto_rho_per_month)
-
-    def get_max_epsilon(self, policy: AccessPolicy) -> float | None:
-        return None if policy.max_rho is None else _epsilon(policy, policy.max_rho)
-
-
-def _epsilon(policy: AccessPolicy, rho: int) -> float:
-    return epsilon_of(rho, policy.dataset.population.conversion_delta)
 
 
 def detail(dataset: Dataset, user: Any) -> Any:

@@ -14,7 +14,7 @@ from domains.requests.accounting import Accounting
 from domains.requests.estimates import Estimate, estimate
 from domains.requests.policy import Allow, Refuse
 from domains.requests.targets import least_epsilon
-from portal.api.shapes import EffectOut, LossOut
+from portal.api.shapes import EffectOut, LossOut, RuleOut
 from privacy.query.target import known_errors
 from privacy.schema import decimal_text
 
@@ -76,14 +76,6 @@ class MeasureOut(serializers.Serializer[Any]):
     name = serializers.CharField()
     mechanism = serializers.CharField()
     plus_minus_95 = serializers.CharField(allow_null=True)
-
-
-class RuleOut(serializers.Serializer[Any]):
-    """One policy rule's outcome."""
-
-    rule = serializers.CharField()
-    outcome = serializers.ChoiceField(choices=["pass", "warn", "fail"])
-    text = serializers.CharField()
 
 
 class CheckOut(serializers.Serializer[Any]):

@@ -16,6 +16,11 @@ _PROBLEM = {
         "code": {"type": "string"},
         "request_id": {"type": "string", "description": "Names this call in the node's log."},
         "errors": {"type": "object", "description": "Each field that does not fit, with its sentences."},
+        "faults": {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": "What is wrong in a policy: rule, condition, field and text.",
+        },
         "clause": {"type": "string", "description": "The clause of the query that cannot be answered."},
         "alternative": {"type": "string", "description": "What to write instead."},
     },

@@ -1,12 +1,9 @@
-"""A dataset's rules for automation: one person proposes, another activates."""
+"""A dataset's rules for automation: one person proposes, another tries them on past requests and activates them."""
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Any
-
-from drf_spectacular.utils import extend_schema
-from rest_framework import serializers, status
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -14,28 +11,33 @@ from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 from rest_framework.viewsets import GenericViewSet
 
-from domains.catalog import actions, queries
-from domains.catalog.models import AccessPolicy, Dataset
+from domains.catalog import actions, policy, queries
+from domains.catalog import rules as rules_of
+from domains.catalog.models import AccessPolicy, Dataset, DryRun
+from domains.catalog.templates import TEMPLATES
+from domains.errors import IllegalMove
+from domains.people.permissions import Permission, require
+from domains.requests import dry_runs
 from portal.api.auth import RecentSignIn
-from portal.api.catalog_shapes import PolicyOut
+from portal.api.policy_shapes import (
+    ActivateIn,
+    DraftIn,
+    DryRunShort,
+    LanguageOut,
+    LinesOut,
+    PolicyIn,
+    PolicyOut,
+    TriedOut,
+    TryIn,
+    WaitingOut,
+    lines_out,
+)
 from portal.api.shapes import valid
 
 _NUMBER = "policies/(?P<number>[0-9]{1,9})"
-
-
-def _epsilon(**words: Any) -> serializers.DecimalField:
-    return serializers.DecimalField(max_digits=9, decimal_places=6, min_value=Decimal(0), **words)
-
-
-class PolicyIn(serializers.Serializer[Any]):
-    """Proposed rules; zero means that people decide everything."""
-
-    auto_epsilon = _epsilon(help_text="One request up to this ε is approved without a person.")
-    auto_epsilon_per_month = _epsilon(
-        default=Decimal(0), help_text="And a grant's requests of a month up to this."
-    )
-    max_epsilon = _epsilon(allow_null=True, default=None, help_text="A request above this ε is refused.")
-    allows_unknown_keys = serializers.BooleanField(default=True)
+_KEY = f"{_NUMBER}/dry-runs/(?P<key>[0-9A-Z]{{26}})"
+PAGE = 200
+_PAGE = OpenApiParameter("page", int, description=f"Which {PAGE} lines, from 1.")
 
 
 class Policies(GenericViewSet[Dataset]):
@@ -56,10 +58,43 @@ class Policies(GenericViewSet[Dataset]):
     @policies.mapping.post
     def propose(self, request: Request, slug: str) -> Response:
         given = valid(PolicyIn, request)
-        policy = actions.propose_policy(queries.dataset(slug, request.user), **given, by=request.user)
-        return Response(PolicyOut(policy).data, status=status.HTTP_201_CREATED)
+        made = actions.propose_policy(queries.dataset(slug, request.user), **given, by=request.user)
+        return Response(PolicyOut(made).data, status=status.HTTP_201_CREATED)
 
-    @extend_schema(request=None, responses=PolicyOut, summary="Activate a policy that somebody else proposed")
+    @extend_schema(responses=LanguageOut, summary="Read what a dataset's policies may say, and templates")
+    @action(detail=True, methods=["get"], url_path="policies/language", pagination_class=None)
+    def language(self, request: Request, slug: str) -> Response:
+        row = queries.dataset(slug, request.user)
+        delta = row.population.conversion_delta
+        made = [
+            {"name": one.name, "title": one.title, "about": one.about, "document": one.make(delta)}
+            for one in TEMPLATES.values()
+        ]
+        found = {"schema": policy.schema(), "columns": rules_of.columns_of(row), "templates": made}
+        return Response(LanguageOut(found).data)
+
+    @extend_schema(request=DraftIn, responses=TriedOut, summary="Try rules on past requests; nothing is kept")
+    @action(detail=True, methods=["post"], url_path="policies/try")
+    def try_draft(self, request: Request, slug: str) -> Response:
+        given, row = valid(DraftIn, request), queries.dataset(slug, request.user)
+        require(request.user, Permission.POLICY_PROPOSE, on=row)
+        document = rules_of.read_document(row, given["document"])
+        lines = dry_runs.try_document(document, row, days=given["days"], user=request.user)
+        if lines is None:
+            raise IllegalMove(
+                "There are too many requests to try it at once: propose it, and a worker makes the dry run.",
+                code="too_many_requests",
+            )
+        return Response(TriedOut({"counts": dry_runs.counts_of(lines), "results": lines[::-1][:PAGE]}).data)
+
+    @extend_schema(responses=PolicyOut, summary="Read one version of a dataset's policy")
+    @action(detail=True, methods=["get"], url_path=_NUMBER)
+    def one(self, request: Request, slug: str, number: str) -> Response:
+        return Response(PolicyOut(_policy(slug, number, request)).data)
+
+    @extend_schema(
+        request=ActivateIn, responses=PolicyOut, summary="Activate a policy that somebody else proposed"
+    )
     @action(
         detail=True,
         methods=["post"],
@@ -67,16 +102,47 @@ class Policies(GenericViewSet[Dataset]):
         permission_classes=[IsAuthenticated, RecentSignIn],
     )
     def activate(self, request: Request, slug: str, number: str) -> Response:
-        policy = _policy(slug, number, request)
-        actions.activate_policy(policy, by=request.user)
-        return Response(PolicyOut(policy).data)
+        row = _policy(slug, number, request)
+        require(request.user, Permission.POLICY_ACTIVATE, on=row)
+        seen = dry_runs.dry_run(row, valid(ActivateIn, request)["dry_run"], request.user)
+        actions.activate_policy(row, dry_run=seen, by=request.user)
+        return Response(PolicyOut(row).data)
 
     @extend_schema(request=None, responses=PolicyOut, summary="End a policy; people decide everything again")
     @action(detail=True, methods=["post"], url_path=f"{_NUMBER}/end")
     def end(self, request: Request, slug: str, number: str) -> Response:
-        policy = _policy(slug, number, request)
-        actions.end_policy(policy, by=request.user)
-        return Response(PolicyOut(policy).data)
+        row = _policy(slug, number, request)
+        actions.end_policy(row, by=request.user)
+        return Response(PolicyOut(row).data)
+
+    @extend_schema(responses=DryRunShort(many=True), summary="List the last dry runs of a policy")
+    @action(detail=True, methods=["get"], url_path=f"{_NUMBER}/dry-runs", pagination_class=None)
+    def dry_runs(self, request: Request, slug: str, number: str) -> Response:
+        rows = dry_runs.dry_runs(_policy(slug, number, request), request.user)
+        return Response(DryRunShort(rows[:20], many=True).data)
+
+    @extend_schema(
+        request=TryIn,
+        responses={201: DryRunShort, 202: WaitingOut},
+        summary="Try a policy on past requests; a long dry run is left to a worker",
+    )
+    @dry_runs.mapping.post
+    def try_one(self, request: Request, slug: str, number: str) -> Response:
+        row = _policy(slug, number, request)
+        made = dry_runs.try_policy(row, **valid(TryIn, request), by=request.user)
+        if isinstance(made, DryRun):
+            return Response(DryRunShort(made).data, status=status.HTTP_201_CREATED)
+        waiting = {"status": "queued", "job": made.pk}
+        return Response(WaitingOut(waiting).data, status=status.HTTP_202_ACCEPTED)
+
+    @extend_schema(parameters=[_PAGE], responses=LinesOut, summary="Read a dry run, request by request")
+    @action(detail=True, methods=["get"], url_path=_KEY)
+    def dry_run(self, request: Request, slug: str, number: str, key: str) -> Response:
+        made = dry_runs.dry_run(_policy(slug, number, request), key, request.user)
+        lines, asked = dry_runs.lines_of(made), request.query_params.get("page", "1")
+        page = int(asked) if asked.isascii() and asked.isdigit() and 0 < len(asked) < 6 else 1
+        begin = (max(page, 1) - 1) * PAGE
+        return Response(lines_out(made, lines[begin : begin + PAGE], len(lines)))
 
 
 def _policy(slug: str, number: str, request: Request) -> AccessPolicy:

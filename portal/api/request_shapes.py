@@ -13,7 +13,7 @@ from domains.requests import queries, standing
 from domains.requests.lifecycle import Status
 from domains.requests.models import AnalysisRequest, Revision
 from domains.requests.quorum import Standing
-from portal.api.shapes import DatasetShort, LossOut, PersonShort, ProjectShort
+from portal.api.shapes import DatasetShort, LossOut, PersonShort, ProjectShort, RuleOut
 
 RUN_STATES = ["queued", "running", "finished", "failed"]  # all that outsiders learn of a job
 
@@ -143,6 +143,11 @@ class RequestDetailOut(RequestOut):
     status_code = serializers.CharField(allow_blank=True)
     findings = FindingOut(many=True)
     reasons = serializers.ListField(child=serializers.CharField())
+    policy_checks = RuleOut(
+        many=True,
+        source="policy_findings",
+        help_text="What the dataset's policy said on submission, rule by rule.",
+    )
     specification = RevisionOut(source="revision", allow_null=True)
     revisions = serializers.SerializerMethodField(help_text="Numbers of all revisions.")
     decided_by = PersonShort(allow_null=True)

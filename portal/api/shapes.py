@@ -88,3 +88,12 @@ class EffectOut(serializers.Serializer[Any]):
     similar_left = serializers.IntegerField(
         help_text="How many questions of this cost still fit, this one included."
     )
+
+
+class RuleOut(serializers.Serializer[Any]):
+    """One policy rule's outcome."""
+
+    rule = serializers.CharField()
+    outcome = serializers.ChoiceField(choices=["pass", "warn", "fail"])
+    text = serializers.CharField()
+    version = serializers.IntegerField(allow_null=True, help_text="Of the policy; null where there is none.")
