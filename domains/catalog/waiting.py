@@ -14,7 +14,8 @@ def _mock(row: DatasetVersion) -> Line:
 
 def _policy(row: AccessPolicy) -> Line:
     about = f"proposed by {row.proposed_by.name}"
-    return Line(row.dataset.title, about, f"/datasets/{row.dataset.slug}/rules/", row.created_at)
+    path = f"/datasets/{row.dataset.slug}/rules/{row.number}/"
+    return Line(row.dataset.title, f"version {row.number}, {about}", path, row.created_at)
 
 
 def _draft(row: DatasetVersion) -> Line:

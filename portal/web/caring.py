@@ -1,19 +1,19 @@
-"""Looking after a published dataset: who decides on it, what automation may do, and stopping it."""
+"""Looking after a published dataset: who decides on it, and stopping it."""
 
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from domains.catalog import actions, queries
 from domains.catalog.models import Dataset, Steward
 from domains.errors import NotFound
-from domains.people.permissions import Permission, allows, require
-from portal.web import pages
+from domains.people.permissions import Permission, require
+from portal.web import pages, policies
 from portal.web.access import recent_sign_in
-from portal.web.dataset_forms import PolicyForm, StewardForm
+from portal.web.dataset_forms import StewardForm
 from portal.web.forms import ReasonForm
 
 
@@ -78,65 +78,6 @@ def ending(request: HttpRequest, slug: str, what: str) -> HttpResponse:
     return render(request, "owning/ending.html", values, status=422 if form.errors else 200)
 
 
-@require_GET
-def rules(request: HttpRequest, slug: str) -> HttpResponse:
-    """Show what automation may decide on this dataset, and what was proposed."""
-    return _rules_page(request, queries.dataset(slug, request.user), PolicyForm())
-
-
-def _rules_page(request: HttpRequest, row: Dataset, form: PolicyForm) -> HttpResponse:
-    user = request.user
-    is_owner = allows(user, Permission.DATASET_EDIT, on=row)
-    current = row.current
-    values = {
-        "dataset": row,
-        "policies": queries.policies(row, user),
-        "form": form,
-        "may_propose": allows(user, Permission.POLICY_PROPOSE, on=row),
-        "may_activate": allows(user, Permission.POLICY_ACTIVATE, on=row),
-        "mock_to_approve": current
-        if current and current.mock_origin == "uploaded" and current.mock_approved_by_id is None
-        else None,
-        "may_approve_mock": allows(user, Permission.MOCK_APPROVE, on=row) and not is_owner,
-    }
-    return render(request, "owning/rules.html", values, status=422 if form.errors else 200)
-
-
-@require_POST
-@recent_sign_in
-def propose(request: HttpRequest, slug: str) -> HttpResponse:
-    """Propose rules; another person activates them."""
-    row = queries.dataset(slug, request.user)
-    form = PolicyForm(request.POST)
-    if not form.is_valid():
-        return _rules_page(request, row, form)
-    done, _ = pages.attempt(form, actions.propose_policy, row, **form.cleaned_data, by=request.user)
-    if not done:
-        return _rules_page(request, row, form)
-    pages.say(request, "Proposed. Another person has to activate it.")
-    return redirect("dataset_rules", slug)
-
-
-@require_POST
-@recent_sign_in
-def activate(request: HttpRequest, slug: str, number: int) -> HttpResponse:
-    """Put proposed rules into force."""
-    policy = queries.policy(queries.dataset(slug, request.user), number, request.user)
-    pages.act(request, "Activated.", actions.activate_policy, policy, by=request.user)
-    return redirect("dataset_rules", slug)
-
-
-@require_POST
-@recent_sign_in
-def end_rules(request: HttpRequest, slug: str, number: int) -> HttpResponse:
-    """End rules, so that people decide on everything."""
-    policy = queries.policy(queries.dataset(slug, request.user), number, request.user)
-    pages.act(
-        request, "Ended. People decide on every request now.", actions.end_policy, policy, by=request.user
-    )
-    return redirect("dataset_rules", slug)
-
-
 @require_POST
 @recent_sign_in
 def approve_mock(request: HttpRequest, slug: str, number: int) -> HttpResponse:
@@ -147,15 +88,12 @@ def approve_mock(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 
 
 urlpatterns = [
+    *policies.urlpatterns,
     path("datasets/<slug:slug>/stewards/", assign, name="dataset_assign"),
     path("datasets/<slug:slug>/stewards/<str:key>/end/", end_steward, name="dataset_end_steward"),
     *(
         path(f"datasets/<slug:slug>/{what}/", ending, {"what": what}, name=f"dataset_{what}")
         for what in _ENDINGS
     ),
-    path("datasets/<slug:slug>/rules/", rules, name="dataset_rules"),
-    path("datasets/<slug:slug>/rules/propose/", propose, name="policy_propose"),
-    path("datasets/<slug:slug>/rules/<int:number>/activate/", activate, name="policy_activate"),
-    path("datasets/<slug:slug>/rules/<int:number>/end/", end_rules, name="policy_end"),
     path("datasets/<slug:slug>/versions/<int:number>/mock/approve/", approve_mock, name="mock_approve"),
 ]

@@ -318,14 +318,3 @@ class StewardForm(forms.Form):
             (Role.DATASET_OWNER.value, "owner"),
         ]
     )
-
-
-class PolicyForm(forms.Form):
-    """What automation may decide on a dataset."""
-
-    auto_epsilon = _epsilon("ε approved without a person, per request", initial=0)
-    auto_epsilon_per_month = _epsilon("ε approved without a person, per project in 30 days", initial=0)
-    max_epsilon = _epsilon("Most ε of any request", required=False, help_text="Above it, nobody may approve.")
-    allows_unknown_keys = forms.BooleanField(
-        label="Grouping by values without a public code list is allowed", required=False, initial=True
-    )

@@ -212,18 +212,6 @@ def filled(html: str) -> dict[str, str]:
     return form.values
 
 
-def test_rules_are_proposed_by_one_and_activated_by_another(node: World) -> None:
-    alice, rita = browser("alice"), browser("rita")
-    rules = reverse("dataset_rules", args=["support2"])
-    proposed = {"auto_epsilon": "0.05", "auto_epsilon_per_month": "0.2", "allows_unknown_keys": "on"}
-    alice.post(reverse("policy_propose", args=["support2"]), proposed)
-    assert "Activate version 1" not in text(alice.get(rules))
-    assert "Activate version 1" in text(rita.get(rules))
-    assert "Activate a policy" in text(rita.get(reverse("home")))
-    rita.post(reverse("policy_activate", args=["support2", 1]))
-    assert "in force" in text(rita.get(rules))
-
-
 def test_freezing_takes_a_reason_and_shows_on_the_dataset(node: World) -> None:
     alice = browser("alice")
     freeze = reverse("dataset_freeze", args=["support2"])
