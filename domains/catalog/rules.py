@@ -16,6 +16,7 @@ from domains.catalog.models import AccessPolicy, Column, Dataset, DryRun, TableC
 from domains.catalog.policy import Document, parse
 from domains.catalog.words import once
 from domains.errors import IllegalMove, InvalidInput, NotAllowed
+from domains.node.queries import require_running
 from domains.notices.outbox import tell
 from domains.people.models import User
 from domains.people.permissions import Permission, Role, require
@@ -104,6 +105,7 @@ def activate_policy(policy: AccessPolicy, *, dry_run: DryRun | None, by: User) -
         raise NotAllowed(
             "You proposed this policy, so somebody else must activate it.", code="separation_of_duties"
         )
+    require_running()
     now = timezone.now()
     seen = _require_seen(policy, dry_run, by)
     active = AccessPolicy.objects.filter(dataset=policy.dataset_id, activated_at__isnull=False, ended_at=None)

@@ -17,6 +17,7 @@ from domains.catalog.lifecycle import DatasetStatus, VersionStatus
 from domains.catalog.models import Column, Dataset, DatasetVersion, MockOrigin
 from domains.catalog.words import once, stated_reason
 from domains.errors import IllegalMove, NotAllowed
+from domains.node.queries import require_running
 from domains.people.models import User
 from domains.people.permissions import Permission, Role, require
 from privacy import schema
@@ -147,6 +148,7 @@ def approve_mock(version: DatasetVersion, *, by: User) -> None:
     require(by, Permission.MOCK_APPROVE, on=version)
     if Role.DATASET_OWNER in version.dataset.roles_of(by) or by.pk == version.dataset.created_by_id:
         raise NotAllowed("An owner of the dataset cannot be the second person.", code="separation_of_duties")
+    require_running()
     # The hash says which mock was looked at; one that was replaced meanwhile is not approved unseen.
     waiting = DatasetVersion.objects.filter(
         pk=version.pk,

@@ -25,6 +25,7 @@ from domains.jobs import actions as jobs
 from domains.jobs.models import JobKind
 from domains.ledger import accounts
 from domains.ledger import queries as books
+from domains.node.queries import require_running
 from domains.people.models import User
 from domains.people.permissions import Permission, require
 
@@ -185,6 +186,7 @@ def publish(
     answers with Laplace noise are paid in; without one, none are.
     """
     require(by, Permission.DATASET_PUBLISH, on=version)
+    require_running()
     # Another transaction that declares or conforms waits for this row, or is seen here.
     version.refresh_from_db(from_queryset=DatasetVersion.objects.select_for_update())
     _require_publishable(version, attested)

@@ -21,6 +21,7 @@ from domains.errors import IllegalMove, InvalidInput, NotAllowed, NotFound
 from domains.ledger import accounts
 from domains.ledger.actions import require_within_cap
 from domains.ledger.models import Account, LimitChange, LimitProposal, ProposalStatus, Scope
+from domains.node.queries import require_running
 from domains.people.models import User
 from domains.people.permissions import Permission, require
 from domains.projects.guards import on_project
@@ -43,6 +44,8 @@ def change_limit(
     limit = limit_of(row, epsilon, pure_epsilon)
     if row.scope != Scope.PERSON and not limit.fits(row.limit):
         raise IllegalMove("Raising this limit takes two people: propose it.", code="two_people")
+    if not limit.fits(row.limit):
+        require_running()
     apply(row, limit, reason=said(reason), by=by, confirmed_by=None)
 
 
@@ -82,6 +85,7 @@ def confirm_raise(proposal: str, *, by: User) -> None:
     _require_on_each(_datasets(row), by, Permission.CAP_APPROVE)
     if by.pk == found.proposed_by_id:
         raise NotAllowed("Raising a cap takes two people.", code="two_people")
+    require_running()
     if row.limit_version != found.limit_version:
         raise IllegalMove("This limit changed since the proposal was made. Propose it again.", code="stale")
     _decide(found, ProposalStatus.CONFIRMED, by)

@@ -18,6 +18,7 @@ from domains.errors import IllegalMove, InvalidInput, NotAllowed, NotFound
 from domains.ledger import limits
 from domains.ledger.lifecycle import TopUpStatus
 from domains.ledger.models import Account, Scope, TopUp
+from domains.node.queries import require_running
 from domains.notices.outbox import tell
 from domains.people.models import User
 from domains.people.permissions import Permission, Role, allows, require
@@ -82,6 +83,7 @@ def confirm(topup: TopUp, *, by: User) -> None:
     _require_no_benefit(topup.grant, by)
     if by.pk in {topup.proposed_by_id, topup.asked_by_id}:
         raise NotAllowed("A larger budget takes two people.", code="two_people")
+    require_running()
     row = _account_of(topup.grant)
     if topup.status == TopUpStatus.PROPOSED and row.limit_version != topup.limit_version:
         raise IllegalMove("This limit changed since the proposal was made. Decline it.", code="stale")

@@ -7,12 +7,12 @@ from django.utils import timezone
 
 from domains.audit.events import Event
 from domains.audit.recorder import record
-from domains.catalog.words import once, stated_reason
 from domains.errors import IllegalMove
 from domains.node.models import Pause
 from domains.notices.outbox import tell
 from domains.people.models import User
 from domains.people.permissions import Permission, Role, require
+from domains.words import once, stated_reason
 
 PAGE = "/node/"
 

@@ -10,7 +10,7 @@ from domains.base import Model, paired
 
 
 class Pause(Model):
-    """A time in which nothing is approved, let out or run; open until somebody resumes the node."""
+    """A time in which nothing is approved, raised, let out or run; open until somebody resumes the node."""
 
     reason = models.CharField(max_length=300)
     paused_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")

@@ -29,10 +29,10 @@ def pauses() -> QuerySet[Pause]:
 
 
 def require_running() -> None:
-    """Raise IllegalMove while the node is paused: nothing is approved or let out then."""
+    """Raise IllegalMove while the node is paused: nothing is approved, allocated, put in force or let out then."""
     if is_paused():
         raise IllegalMove(
-            "The node is paused: nothing is approved, let out or run until an administrator resumes it. "
+            "The node is paused: nothing is approved, raised, let out or run until an administrator resumes it. "
             "The page of the node says why.",
             code="node_paused",
         )

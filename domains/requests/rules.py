@@ -12,6 +12,7 @@ from domains.audit.recorder import record
 from domains.catalog.models import Dataset
 from domains.catalog.words import once
 from domains.errors import IllegalMove, InvalidInput, NotAllowed, NotFound
+from domains.node.queries import require_running
 from domains.notices.outbox import tell
 from domains.people.models import User
 from domains.people.permissions import Permission, Role, require
@@ -91,6 +92,7 @@ def confirm_rule(rule: ApprovalRule, *, by: User) -> None:
         raise NotAllowed(
             "You proposed this rule, so somebody else must confirm it.", code="separation_of_duties"
         )
+    require_running()
     Dataset.objects.select_for_update(no_key=True).get(pk=rule.dataset_id)
     _end_active(rule.dataset, by)
     now = timezone.now()

@@ -10,6 +10,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
@@ -21,6 +22,7 @@ from domains.errors import NotFound
 from domains.people.permissions import Role
 from domains.synthetic import queries as synthetic
 from domains.synthetic.models import SyntheticMock
+from portal.api.auth import RecentSignIn
 from portal.api.catalog_shapes import DatasetDetailOut, DatasetOut, detail
 from portal.api.shapes import PersonShort, valid
 
@@ -153,6 +155,11 @@ class Datasets(GenericViewSet[Dataset]):
     serializer_class = DatasetDetailOut
     lookup_field = "slug"
     filter_backends = []
+
+    def get_permissions(self) -> Any:
+        """Saying who decides on a dataset asks for a recent sign-in, as deciding does."""
+        kinds: Any = [IsAuthenticated, *([RecentSignIn] if self.action in {"assign", "end_steward"} else [])]
+        return [kind() for kind in kinds]
 
     @extend_schema(parameters=[ListIn], responses=DatasetOut(many=True), summary="List the catalogue")
     def list(self, request: Request) -> Response:

@@ -34,7 +34,7 @@ class PauseOut(serializers.Serializer[Any]):
 
 
 class PauseStateOut(serializers.Serializer[Any]):
-    """Whether the node runs; while it is paused nothing is approved, let out or run."""
+    """Whether the node runs; while it is paused nothing is approved, raised, let out or run."""
 
     is_paused = serializers.BooleanField()
     pause = PauseOut(allow_null=True)

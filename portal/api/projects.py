@@ -235,7 +235,7 @@ class Projects(GenericViewSet[Project]):
         return shown(pk, request)
 
     @extend_schema(request=MemberIn, responses={201: ProjectDetailOut}, summary="Add a person to a project")
-    @action(detail=True, methods=["post"])
+    @action(detail=True, methods=["post"], permission_classes=[IsAuthenticated, RecentSignIn])
     def members(self, request: Request, pk: str) -> Response:
         given = valid(MemberIn, request)
         project = queries.project(pk, request.user)

@@ -99,6 +99,7 @@ def withdraw_rule(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 
 
 @require_POST
+@recent_sign_in
 def assign(request: HttpRequest, key: str) -> HttpResponse:
     """Ask one of those who may decide to look first; an empty choice asks nobody in particular."""
     analysis = queries.detail(key, request.user)

@@ -216,6 +216,7 @@ def withdraw(request: HttpRequest, key: str) -> HttpResponse:
 
 
 @require_POST
+@recent_sign_in
 def add_member(request: HttpRequest, key: str) -> HttpResponse:
     """Add a person to the project."""
     project = queries.project(key, request.user)

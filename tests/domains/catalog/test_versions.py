@@ -241,6 +241,19 @@ def test_an_owner_who_also_reviews_the_area_is_not_the_second_person():
     assert refused.value.code == "separation_of_duties"
 
 
+def test_while_the_node_is_paused_no_mock_is_approved():
+    from domains.node import actions as node
+
+    given = cast.cast()
+    version = uploaded_mock(given)
+    node.pause(reason="Stop.", by=given.ada)
+    with pytest.raises(IllegalMove) as refused:
+        actions.approve_mock(version, by=given.rita)
+    assert refused.value.code == "node_paused"
+    node.resume(reason="Go on.", by=given.ada)
+    actions.approve_mock(version, by=given.rita)
+
+
 def test_a_mock_that_was_replaced_meanwhile_is_not_approved_unseen():
     given = cast.cast()
     seen = uploaded_mock(given)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from decimal import Decimal
+
 import pytest
 from django.utils import timezone
 
 from domains.agreements import actions as agreements
+from domains.catalog import actions as catalog
 from domains.errors import IllegalMove, NotAllowed
 from domains.jobs import actions as jobs
 from domains.jobs import queries as job_queries
 from domains.jobs.lifecycle import JobStatus
+from domains.ledger import actions as allocations
+from domains.ledger import limits, topups
 from domains.ledger import queries as books
 from domains.node import actions as node_actions
-from domains.requests import actions, decisions, execution, releases
+from domains.requests import actions, decisions, dry_runs, execution, releases, rules
 from domains.requests.lifecycle import ReleaseStatus, Status
 from domains.requests.models import AnalysisRequest
 from tests import make
@@ -127,3 +133,58 @@ def test_a_pause_lets_no_held_answer_out_and_refuses_approvals(cast, grant, monk
     with pytest.raises(IllegalMove) as refused:
         releases.release_held(release, sha256="a" * 64, by=cast["alice"])
     assert refused.value.code == "node_paused"
+
+
+def _cap(cast, grant) -> Callable[[], object]:
+    account = books.balances(grant, cast["sam"])[1].account
+    row = limits.propose_raise(account, epsilon=Decimal(4), reason="More.", by=cast["alice"])
+    return lambda: limits.confirm_raise(row, by=cast["rita"])
+
+
+def _own_cap(cast, grant) -> Callable[[], object]:
+    account = books.balances(grant, cast["sam"])[3].account
+    lower = {"epsilon": Decimal("0.5"), "reason": "Less.", "by": cast["ada"]}
+    limits.change_limit(account, **lower)
+    return lambda: limits.change_limit(account, **lower | {"epsilon": Decimal(1)})
+
+
+def _topup(cast, grant) -> Callable[[], object]:
+    row = topups.ask(grant, epsilon=Decimal(2), reason="More.", by=cast["sam"])
+    topups.propose(row, epsilon=Decimal(2), by=cast["ada"])
+    return lambda: topups.confirm(row, by=cast["alice"])
+
+
+def _policy(cast, grant) -> Callable[[], object]:
+    row = make.policy(grant.dataset, make.rules(("allow", make.limits("0.1"))), activated=False)
+    seen = dry_runs.try_policy(row, by=cast["rita"])
+    return lambda: catalog.activate_policy(row, dry_run=seen, by=cast["rita"])
+
+
+def _rule(cast, grant) -> Callable[[], object]:
+    rules.set_rule(grant.dataset, people=2, by=cast["alice"])
+    row = rules.set_rule(grant.dataset, people=1, by=cast["alice"])
+    return lambda: rules.confirm_rule(row, by=cast["rita"])
+
+
+def _allocation(cast, grant) -> Callable[[], object]:
+    row = make.project(title="Another").grants.get()
+    return lambda: allocations.allocate(row, epsilon=Decimal(1), by=cast["ada"])
+
+
+@pytest.mark.parametrize("decided", [_cap, _own_cap, _topup, _policy, _rule, _allocation])
+def test_while_the_node_is_paused_nothing_is_raised_or_put_in_force(cast, grant, decided):
+    if decided is _own_cap:
+        make.request(Status.APPROVED, on=grant)  # opens Sam's own account
+    decide = decided(cast, grant)
+    node_actions.pause(reason="Stop.", by=cast["ada"])
+    with pytest.raises(IllegalMove) as refused:
+        decide()
+    assert refused.value.code == "node_paused"
+    node_actions.resume(reason="Go on.", by=cast["ada"])
+    decide()
+
+
+def test_while_the_node_is_paused_a_budget_can_still_be_cut(cast, grant):
+    node_actions.pause(reason="Stop.", by=cast["ada"])
+    account = books.balances(grant, cast["sam"])[2].account
+    limits.change_limit(account, epsilon=Decimal("0.5"), reason="Less.", by=cast["ada"])
