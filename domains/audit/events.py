@@ -81,6 +81,8 @@ class Event(models.TextChoices):
     UPLOAD_DISCARDED = "upload.discarded", "File discarded"
     JOB_STOOD_DOWN = "job.stood_down", "Job stood down"
     JOB_FAILED = "job.failed", "Job failed"
+    JOB_KILLED = "job.killed", "Run stopped after its data was opened"
+    JOB_LOST = "job.lost", "Job lost by its worker"
     # the node, agreements and emergencies
     NODE_PAUSED = "node.paused", "Node paused"
     NODE_RESUMED = "node.resumed", "Node resumed"
@@ -158,6 +160,7 @@ class Event(models.TextChoices):
     REQUEST_REPEATED = "request.repeated", "Stored answer repeated"
     REQUEST_WITHDRAWN = "request.withdrawn", "Request withdrawn"
     REQUEST_CUT_BACK = "request.cut_back", "Approval ended by a budget cut"
+    REQUEST_LAPSING = "request.lapsing", "Approval about to lapse"
     REQUEST_LAPSED = "request.lapsed", "Approval lapsed"
     REQUEST_REVOKED = "request.revoked", "Approval revoked"
     REQUEST_MOCK_RUN = "request.mock_run", "Run on the mock"

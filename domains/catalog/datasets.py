@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -123,6 +124,18 @@ def unfreeze(dataset: Dataset, *, reason: str, by: User) -> None:
 def withdraw(dataset: Dataset, *, reason: str, by: User) -> None:
     """Take a dataset out of use for good; its ledger and its log stay."""
     _turn(dataset, DatasetStatus.WITHDRAWN, Event.DATASET_WITHDRAWN, reason, by=by)
+    for follow in _followers:
+        follow(dataset)
+
+
+# Rooms above this one say what else a withdrawal brings about, in its transaction.
+_followers: list[Callable[[Dataset], None]] = []
+
+
+def on_withdrawal(follow: Callable[[Dataset], None]) -> None:
+    """Call `follow(dataset)` whenever a dataset is withdrawn."""
+    if follow not in _followers:
+        _followers.append(follow)
 
 
 def _turn(dataset: Dataset, to: DatasetStatus, event: Event, why: str, *, by: User) -> None:

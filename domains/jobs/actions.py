@@ -15,7 +15,7 @@ import math
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from threading import Event
+from threading import Event as Flag
 from typing import Any
 
 from celery import current_app
@@ -25,10 +25,15 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
+from domains.audit.events import Event
+from domains.audit.recorder import record
 from domains.errors import IllegalMove
 from domains.jobs.lifecycle import FINAL, JOB, JobStatus
 from domains.jobs.models import Job, JobKind, Result
 from domains.jobs.queries import may_start
+from domains.notices.outbox import tell
+from domains.people.models import User
+from domains.people.permissions import Role
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +54,7 @@ class Claim:
 
     job: Job
     fence: int
-    lost: Event = field(default_factory=Event)
+    lost: Flag = field(default_factory=Flag)
 
 
 def canonical(spec: dict[str, Any]) -> bytes:
@@ -114,6 +119,11 @@ def cancel(job: Job, *, code: str) -> bool:
         for name, value in changes.items():
             setattr(job, name, value)
     return bool(taken)
+
+
+def hold(job: Job) -> str:
+    """Return a job's status as it is now; nobody moves it until the transaction ends."""
+    return str(Job.objects.select_for_update(no_key=True).values_list("status", flat=True).get(pk=job.pk))
 
 
 def claim(job_id: str) -> Claim | None:
@@ -218,10 +228,9 @@ def expire(now: datetime) -> int:
     """
     over = Job.objects.filter(lease_until__lt=now)
     again = over.filter(status__in=BEFORE_DATA)
-    lost = {"status": JobStatus.LOST, "finished_at": now, "lease_until": None}
     return (
-        _update(again.filter(attempts__gte=MAX_ATTEMPTS), status_code="attempts_exhausted", **lost)
-        + _update(over.filter(status=JobStatus.DATA_OPEN), status_code="worker_died", **lost)
+        _lose(again.filter(attempts__gte=MAX_ATTEMPTS), "attempts_exhausted", now)
+        + _lose(over.filter(status=JobStatus.DATA_OPEN), "worker_died", now)
         + _update(again.filter(attempts__lt=MAX_ATTEMPTS), status=JobStatus.QUEUED, lease_until=None)
         + _update(
             Job.objects.filter(status=JobStatus.QUEUED, valid_until__lte=now, charge=None),
@@ -230,6 +239,28 @@ def expire(now: datetime) -> int:
             finished_at=now,
         )
     )
+
+
+def _lose(rows: Any, code: str, now: datetime) -> int:
+    """Give up jobs that no worker will end, and tell the administrators, whose workers they were."""
+    lost = {"status": JobStatus.LOST, "status_code": code, "finished_at": now, "lease_until": None}
+    number = 0
+    for job in rows.order_by("pk")[:100]:
+        with transaction.atomic():
+            if not rows.filter(pk=job.pk).update(
+                **lost
+            ):  # its worker came back, or another sweep was quicker
+                continue
+            record(Event.JOB_LOST, by="system", on=job, code=code)
+            text = "A worker stopped in the middle of a job, which is lost. Look into its log."
+            tell(_administrators(), Event.JOB_LOST, text, "/stuck/")
+            number += 1
+    return number
+
+
+def _administrators() -> Any:
+    held = {"memberships__role": Role.ADMINISTRATOR, "memberships__ended_at": None}
+    return User.objects.filter(is_active=True, **held).distinct()
 
 
 def _update(rows: Any, **changes: Any) -> int:

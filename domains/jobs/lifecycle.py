@@ -49,7 +49,12 @@ JOB = {
     _J.SUCCEEDED: State("Succeeded", None, _to(), "An answer is stored."),
     _J.FAILED: State("Failed", None, _to(), "It ended without an answer."),
     _J.CANCELLED: State("Cancelled", None, _to(), "Stopped before data was read."),
-    _J.KILLED: State("Killed", None, _to(), "Stopped because a right ended while it ran."),
+    _J.KILLED: State(
+        "Killed",
+        None,
+        _to(),
+        "Stopped because a right was taken away, or its author took it back, while it ran.",
+    ),
     _J.TIMED_OUT: State("Timed out", None, _to(), "It overran its planned deadline."),
     _J.LOST: State("Lost", None, _to(), "Its worker died and its lease ran out."),
 }

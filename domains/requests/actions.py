@@ -13,6 +13,7 @@ from domains.audit.recorder import record
 from domains.base import move
 from domains.errors import DomainError, IllegalMove, InvalidInput, NotAllowed
 from domains.jobs import actions as jobs
+from domains.jobs.lifecycle import JobStatus
 from domains.jobs.models import JobKind
 from domains.ledger import protocol as ledger
 from domains.notices.outbox import tell
@@ -216,20 +217,33 @@ def respecify(revision: Revision) -> Specification:
 
 @transaction.atomic(durable=True)
 def withdraw(analysis: AnalysisRequest, *, by: User) -> None:
-    """Take a request back: before a decision, or after approval as long as no private byte was read."""
+    """Take a request back before its answer is there; what was reserved is given back, what was read is paid for.
+
+    A run that has opened the data is stopped at its deadline, and its answer discarded.
+    """
     require(by, Permission.REQUEST_WITHDRAW, on=analysis)
     waiting = analysis.status == Status.IN_REVIEW
     if analysis.status == Status.APPROVED:
-        job = analysis.job
-        if job is None or not jobs.cancel(job, code="withdrawn"):
-            raise IllegalMove("It has already run; its loss is spent and its result stays.")
-        lock(analysis)
-        ledger.void(job.charge_key, reason="withdrawn")
-    move(analysis, Status.WITHDRAWN)
+        move(analysis, Status.WITHDRAWN, status_code=_stop(analysis))
+    else:
+        move(analysis, Status.WITHDRAWN)
     record(Event.REQUEST_WITHDRAWN, by=by, on=analysis)
     if waiting:
         text = f"“{analysis.title}” was withdrawn by its author."
         tell(reviewers_of(analysis), Event.REQUEST_WITHDRAWN, text, f"/requests/{analysis.pk}/")
+
+
+def _stop(analysis: AnalysisRequest) -> str:
+    """Stop an approved request's run and return the status code: void before data was read, discarded after."""
+    job = analysis.job
+    if job is not None and jobs.cancel(job, code="withdrawn"):
+        lock(analysis)
+        ledger.void(job.charge_key, reason="withdrawn")
+        return ""
+    if job is None or jobs.hold(job) != JobStatus.DATA_OPEN:
+        raise IllegalMove("It has already run; its loss is spent and its result stays.")
+    lock(analysis)
+    return "discarded"
 
 
 @transaction.atomic(durable=True)

@@ -18,9 +18,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from domains.audit import checkpoints
-from domains.audit.events import Event
-from domains.audit.recorder import record
-from domains.base import move
 from domains.catalog import storage, vault
 from domains.catalog.lifecycle import VersionStatus
 from domains.errors import IllegalMove, NotFound
@@ -31,11 +28,10 @@ from domains.jobs.lifecycle import JobStatus
 from domains.ledger import protocol as ledger
 from domains.ledger import queries as books
 from domains.node.queries import is_paused
-from domains.notices.outbox import tell
-from domains.projects.rights import grant_usable, in_words
-from domains.requests import approval, releases, verdicts
+from domains.projects.rights import grant_usable
+from domains.requests import approval, verdicts
 from domains.requests.actions import respecify
-from domains.requests.guards import lock
+from domains.requests.endings import conclude, fail, is_discarded, rights_ended, stand_down
 from domains.requests.lifecycle import Status
 from domains.requests.models import AnalysisRequest
 from privacy.engines.postgresql import PASSING
@@ -61,6 +57,7 @@ class ChargedRun:
     conclude: Callable[[str], None]  # the answer of this SHA-256 is stored: witness it, and finish the job
     fail: Callable[[JobStatus], None]  # data was opened and there is no answer: finish the job
     place: dict[str, Any] | None = None  # where the rows are, if in no file
+    is_discarded: Callable[[], bool] = lambda: False  # whoever asked wants no answer any more
 
 
 def run_query(claim: Claim) -> None:
@@ -75,6 +72,7 @@ def run_query(claim: Claim) -> None:
         conclude=lambda sha256: conclude(analysis, claim, sha256),
         fail=lambda status: fail(analysis, claim, status),
         place=_place(analysis, claim),
+        is_discarded=lambda: is_discarded(analysis),
     )
     answer(claim, run)
 
@@ -112,12 +110,6 @@ def _is_refused(claim: Claim, run: ChargedRun, ask: Callable[[], str]) -> bool:
     elif refusal:
         run.stand_down(refusal)
     return bool(refusal)
-
-
-def rights_ended(analysis: AnalysisRequest) -> str:
-    """Return the code of the first condition of the grant that does not hold now, or an empty string."""
-    refusal = grant_usable(analysis.grant, analysis.author, timezone.now()).refusal
-    return refusal.code if refusal else ""
 
 
 _ENGINE_KEYS = ("plan", "table", "loss", "tick", "declared_rows")
@@ -195,37 +187,6 @@ def _approved_still(analysis: AnalysisRequest, claim: Claim) -> dict[str, bool]:
     return {"policy_ended": not verdicts.still_stands(analysis, specification)}
 
 
-# Refusals before data was read end the request like this; everything else revokes it.
-_ENDS = {"approval_expired": Status.LAPSED}
-
-
-def stand_down(analysis: AnalysisRequest, claim: Claim, code: str) -> None:
-    """End a job that read nothing: its reservation is voided and its author told why.
-
-    Records that are behind their witness void nothing: reconciling settles the reservation, or a sweep does.
-    """
-    with transaction.atomic(durable=True):
-        jobs.finish(claim, JobStatus.FAILED, code=code)
-        if code == "ledger_behind_witness":
-            return
-        lock(analysis)
-        if not ledger.void(claim.job.charge_key, reason=code):
-            return
-        if analysis.status == Status.APPROVED and analysis.job_id == claim.job.pk:
-            move(analysis, _ENDS.get(code, Status.REVOKED), status_code=code, reasons=_why(analysis, code))
-        record(Event.JOB_STOOD_DOWN, by="system", on=analysis, job=claim.job.pk, code=code)
-        text = f"“{analysis.title}” did not run; its reservation was given back."
-        tell([analysis.author], Event.JOB_STOOD_DOWN, text, f"/requests/{analysis.pk}/")
-
-
-def _why(analysis: AnalysisRequest, code: str) -> list[str]:
-    """Return the condition that no longer held, in words, where that is what stood it down."""
-    refusal = grant_usable(analysis.grant, analysis.author, timezone.now()).refusal
-    if refusal is None or refusal.code != code:
-        return []
-    return [f"It did not run, because this no longer held: {in_words(refusal)}"]
-
-
 def open_data(claim: Claim) -> int | None:
     """Commit the charge and open data in one durable transaction; None when somebody else holds the draw."""
     lease = timedelta(seconds=float(claim.job.planned_seconds) + _tick(claim)) + GRACE
@@ -257,6 +218,10 @@ def _compute(claim: Claim, run: ChargedRun, child: Child, fence: int) -> None:
         run.fail(JobStatus.TIMED_OUT if failure.code == "timed_out" else JobStatus.FAILED)
         return
     _sleep_until(claim.job.deadline)
+    if run.is_discarded():
+        ledger.burn(claim.job.charge_key, fence=fence)
+        run.fail(JobStatus.KILLED)
+        return
     run.conclude(ledger.persist(claim.job.charge_key, fence=fence, payload=payload))
 
 
@@ -264,23 +229,6 @@ def _sleep_until(moment: datetime) -> None:
     """Wait until a job's deadline, before which nothing that anybody can see may happen."""
     while (left := (moment - timezone.now()).total_seconds()) > 0:
         time.sleep(min(left, 1.0))
-
-
-def conclude(analysis: AnalysisRequest, claim: Claim, sha256: str) -> None:
-    """Witness the checkpoint that covers the charge, then finish the job and release in one transaction."""
-    checkpoints.witness()
-    with transaction.atomic(durable=True):
-        jobs.finish(claim, JobStatus.SUCCEEDED)
-        releases.conclude(analysis, charge_id=claim.job.charge_key, sha256=sha256, at=claim.job.deadline)
-
-
-def fail(analysis: AnalysisRequest, claim: Claim, status: JobStatus) -> None:
-    """Finish a job that opened data and has no answer; its loss stays spent."""
-    with transaction.atomic(durable=True):
-        jobs.finish(claim, status, code="failed")
-        record(Event.JOB_FAILED, by="system", on=analysis, job=claim.job.pk, charge=claim.job.charge_key)
-        text = f"“{analysis.title}” ended without an answer. Its loss stays spent, because the data was read."
-        tell([analysis.author], Event.JOB_FAILED, text, f"/requests/{analysis.pk}/")
 
 
 def run_mock(claim: Claim) -> None:

@@ -65,7 +65,7 @@ REQUEST = {
     _S.DENIED: State("Denied", None, _to(), "A reviewer said no, with a reason."),
     _S.WITHDRAWN: State("Withdrawn", None, _to(), "Taken back by its author."),
     _S.LAPSED: State(
-        "Lapsed", None, _to(), "Approved but never run before its validity ended; the reservation was voided."
+        "Lapsed", None, _to(), "Approved but never run while it held; the reservation was voided."
     ),
     _S.REVOKED: State(
         "Revoked", None, _to(), "Approval taken back before data was read; the reservation was voided."

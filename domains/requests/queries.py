@@ -200,7 +200,10 @@ def progress(analysis: AnalysisRequest, now: datetime) -> Progress:
     """Derive where a request stands from its own state, its job and its release."""
     if analysis.status != Status.APPROVED:
         state = analysis.state
-        why = " ".join(analysis.reasons) or _CODES.get(analysis.status_code, state.meaning)
+        reasons = (
+            [] if analysis.status == Status.WITHDRAWN else analysis.reasons
+        )  # of whoever it was taken from
+        why = _CODES.get(analysis.status_code) or " ".join(reasons) or state.meaning
         return Progress(analysis.status, state.label, why, state.is_final)
     release = next(iter(analysis.releases.all()), None)
     if release is not None and (release.released_at is None or release.released_at <= now):
@@ -210,6 +213,8 @@ def progress(analysis: AnalysisRequest, now: datetime) -> Progress:
 
 _CODES = {
     "insufficient_budget": "The budget no longer covers it. Ask with a smaller ε, or ask for a larger budget.",
+    "discarded": "It was taken back after its data was opened: the run is stopped, its answer is discarded, and its "
+    "loss stays spent.",
     "approval_undone": "The approval was taken back within the undo window; it waits for a decision again.",
     "approval_expired": "It was approved but not run in time, so its reservation was given back.",
     "ledger_behind_witness": "A backup of the node was restored, and nothing is spent until two administrators "

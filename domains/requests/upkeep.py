@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 
 def sweep(now: datetime) -> None:
     """Lapse unused approvals, conclude what a dying worker left behind, and tell authors of what was lost."""
+    _each(remind, _lapsing(now))
     _each(lapse, _unused(now))
     _each(rescue, _stranded(now))
     _each(give_back, _never_started())
@@ -51,6 +53,34 @@ def _each(step: Callable[[AnalysisRequest], bool], found: list[AnalysisRequest])
             step(analysis)
         except Exception as error:
             log.error("a request could not be tidied", extra={"request": analysis.pk}, exc_info=error)
+
+
+def _lapsing(now: datetime) -> list[AnalysisRequest]:
+    """Find approvals that no worker has taken up and whose last seventh has begun; nobody was reminded yet."""
+    soon = now + timedelta(days=settings.APPROVAL_VALID_DAYS) / 7
+    waiting = AnalysisRequest.objects.filter(
+        status=Status.APPROVED,
+        status_code="",
+        job__status=JobStatus.QUEUED,
+        job__valid_until__gt=now,
+        job__valid_until__lte=soon,
+    )
+    return list(waiting.select_related("job", "author")[:100])
+
+
+def remind(analysis: AnalysisRequest) -> bool:
+    """Tell the author, and those who run the workers, that an approval is about to lapse: once, by its status code."""
+    with transaction.atomic(durable=True):
+        lock(analysis)
+        untold = AnalysisRequest.objects.filter(pk=analysis.pk, status_code="")
+        if untold.update(status_code="lapsing") != 1:
+            return False
+        record(Event.REQUEST_LAPSING, by="system", on=analysis, job=analysis.run.pk)
+        text = f"“{analysis.title}” was approved, and no worker has taken it up; soon its approval lapses."
+        tell([analysis.author], Event.REQUEST_LAPSING, text, f"/requests/{analysis.pk}/")
+        text = "An approved request waits for a worker and is about to lapse."
+        tell(escalation.administrators(), Event.REQUEST_LAPSING, text, "/stuck/")
+    return True
 
 
 def _unused(now: datetime) -> list[AnalysisRequest]:
@@ -134,7 +164,7 @@ def give_back(analysis: AnalysisRequest) -> bool:
 def _unanswered() -> list[AnalysisRequest]:
     """Find approved requests that were charged and will never be answered, and whose author was not told."""
     without = AnalysisRequest.objects.filter(
-        status=Status.APPROVED, status_code="", job__charge__state="BURNT"
+        status=Status.APPROVED, status_code__in=["", "lapsing"], job__charge__state="BURNT"
     ).filter(Q(job__status=JobStatus.LOST) | Q(job__status=JobStatus.FAILED, job__data_opened_at=None))
     return list(without.select_related("job", "author")[:100])
 
@@ -143,7 +173,7 @@ def own_up(analysis: AnalysisRequest) -> bool:
     """Tell the author that no answer will come, once: the status code remembers it."""
     with transaction.atomic(durable=True):
         lock(analysis)
-        untold = AnalysisRequest.objects.filter(pk=analysis.pk, status_code="")
+        untold = AnalysisRequest.objects.filter(pk=analysis.pk, status_code__in=["", "lapsing"])
         if untold.update(status_code="no_answer") != 1:
             return False
         run = analysis.run

@@ -77,7 +77,7 @@ def _standing(analysis: AnalysisRequest, request: HttpRequest) -> dict[str, Any]
         "may_submit": analysis.status == Status.READY
         and allows(user, Permission.REQUEST_SUBMIT, on=analysis),
         "may_withdraw": not progress.is_final
-        and progress.code not in {"running", "held"}
+        and progress.code != "held"
         and allows(user, Permission.REQUEST_WITHDRAW, on=analysis),
         "may_decide": queries.may_decide(analysis, user),
         "may_read_result": progress.code == "released" and allows(user, Permission.RESULT_READ, on=analysis),

@@ -40,6 +40,7 @@ PAGES = {
         "/datasets/support2/rules/",
         "/datasets/support2/approval/",
         "/datasets/support2/versions/",
+        "/datasets/support2/released/",
         "/notices/",
         "/notices/settings/",
         "/webhooks/",

@@ -256,7 +256,7 @@ def test_a_grant_revoked_before_the_run_stands_the_job_down_and_voids(cast, gran
     make.run_jobs()
     analysis = reload(analysis)
     assert analysis.status == Status.REVOKED
-    assert analysis.job.status == JobStatus.FAILED
+    assert analysis.job.status == JobStatus.KILLED
     assert left(grant, cast["sam"])["grant"][1:] == (0, 0)
 
 
