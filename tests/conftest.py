@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from django.test import TransactionTestCase
 
 from domains import triggers
 from tests import counting, order
+from tests.migrated import postgres_template, sqlite_template
+
+__all__ = ["postgres_template", "sqlite_template"]
 
 # Small counts in `make test`; full ones in `make prove` (tests may still say their own number).
 hypothesis.settings.register_profile("small", max_examples=40, deadline=None)
@@ -51,12 +55,27 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(
-    tmp_path_factory: pytest.TempPathFactory, django_db_modify_db_settings_parallel_suffix: None
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    django_db_modify_db_settings_parallel_suffix: None,
 ) -> None:
-    """Keep SQLite's test database in a file: only there do WAL and locks behave as in production."""
+    """Begin with a copy of the run's migrated database.
+
+    SQLite's lies in a file: only there do WAL and locks behave as in production.
+    """
     default = connections["default"]
     if default.vendor == "sqlite":
-        default.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+        copy = tmp_path_factory.mktemp("database") / "test.sqlite3"
+        shutil.copy(request.getfixturevalue("sqlite_template"), copy)
+        default.settings_dict["TEST"]["NAME"] = str(copy)
+    else:
+        default.settings_dict["TEST"]["TEMPLATE"] = request.getfixturevalue("postgres_template")[1]
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """Keep the copy, where Django would begin with an empty file."""
+    return connections["default"].vendor == "sqlite"
 
 
 # What migrating fills and no test changes. Django's own flush empties these as well and fills them anew, test by test.

@@ -102,6 +102,7 @@ GROUPS: tuple[ScopeGroup, ...] = (
         frozenset({_P.AGREEMENT_MANAGE, _P.TERMS_MANAGE}),
         True,
     ),
+    ScopeGroup("forms", "Change the form that projects are proposed on", frozenset({_P.FORM_MANAGE}), True),
     ScopeGroup(
         "node",
         "Pause and resume the node, open and use emergency access",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -64,7 +65,7 @@ def _silent(line: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+def live(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
     """A node on embedded defaults with SUPPORT2 published, a project approved and a budget allocated."""
     home = tmp_path_factory.mktemp("live")
     port = _free_port()
@@ -79,7 +80,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
         WEBHOOK_NETWORKS="127.0.0.0/8",
         METRICS_TOKEN=METRICS_TOKEN,
     )
-    processes.run(["migrate", "--verbosity", "0"], env)
+    shutil.copy(sqlite_template, home / "node.sqlite3")
     processes.run(["collectstatic", "--noinput", "--verbosity", "0"], env)
     people = json.loads(processes.run(["demo_people"], env))
     with ExitStack() as stack:

@@ -14,12 +14,10 @@ from tests.domains.ledger.conftest import (
     ROOT,
     environment,
     postgres_database,
-    postgres_template,
     sqlite_database,
-    sqlite_template,
 )
 
-__all__ = ["postgres_database", "postgres_template", "sqlite_database", "sqlite_template"]
+__all__ = ["postgres_database", "sqlite_database"]
 
 
 def race(url: str, home: Path, *, clients: int, turns: int) -> dict[str, Any]:
