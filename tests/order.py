@@ -11,18 +11,12 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-ON_ONE_NODE = (
-    "tests/journeys/test_accessibility.py",
-    "tests/journeys/test_composing.py",
-    "tests/journeys/test_main_job.py",
-    "tests/journeys/test_synthetic.py",
-)
+ON_ONE_NODE = ("tests/journeys/test_accessibility.py", "tests/journeys/test_main_job.py")
 # Each took a minute or more of a loaded machine's time, the longest first.
 LONG = (
     *ON_ONE_NODE,
     "tests/portal/test_matrix.py",
     "tests/journeys/test_demo.py",
-    "tests/journeys/test_production.py",
     "tests/domains/jobs/test_worker.py",
     "tests/privacy/test_neighbours.py",
     "tests/domains/requests/test_race.py",
@@ -32,8 +26,6 @@ LONG = (
     "tests/privacy/test_target.py",
     "tests/privacy/test_in_place.py",
     "tests/domains/ledger/test_restore.py",
-    "tests/attacks/test_timing.py",
-    "tests/attacks/test_timing_in_place.py",
     "tests/domains/requests/test_in_place.py",
     "tests/domains/ledger/test_constraints.py",
     "tests/domains/ledger/test_crash.py",

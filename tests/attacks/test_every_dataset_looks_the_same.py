@@ -111,6 +111,7 @@ def test_nothing_that_an_outsider_sees_depends_on_the_rows_for_all_questions() -
     check(looks(QUESTIONS, *DATASETS))
 
 
+@pytest.mark.prove
 def test_a_run_that_fails_for_some_rows_only_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted fault: the engine cannot open the file of one dataset."""
     right = execution.storage.path_of

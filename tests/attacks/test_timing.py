@@ -122,11 +122,13 @@ def check(found: dict[str, list[Wait]]) -> None:
     assert all(wait.late >= 0 for twin in found.values() for wait in twin)
 
 
+@pytest.mark.prove
 @pytest.mark.usefixtures("_slow_where_rows_are_many")
 def test_a_wait_tells_nothing_about_the_rows() -> None:
     check(waits(2))
 
 
+@pytest.mark.prove
 @pytest.mark.usefixtures("_slow_where_rows_are_many")
 def test_answers_that_do_not_wait_for_their_deadline_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execution, "_sleep_until", lambda moment: None)

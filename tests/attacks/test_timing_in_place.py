@@ -85,12 +85,14 @@ def waits(
     return found
 
 
+@pytest.mark.prove
 def test_a_wait_for_a_database_tells_nothing_about_its_rows(
     grants: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check(waits(grants, 1, monkeypatch))
 
 
+@pytest.mark.prove
 def test_answers_in_place_that_do_not_wait_for_their_deadline_are_caught(
     grants: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,7 @@
-"""Every main page, as each role sees it, under axe's rules for WCAG 2.2 AA, on a wide and a narrow screen."""
+"""Every main page, as each role sees it, under axe's rules for WCAG 2.2 AA, on a wide and a narrow screen.
+
+In `make test` the scientist's and the owner's on a narrow screen alone; the rest in `make prove`.
+"""
 
 from __future__ import annotations
 
@@ -73,6 +76,7 @@ PAGES = {
     "theo": ["/", "/audit/", "/audit/events/1/", "/audit/verify/", "/budgets/entries/", "/budgets/books/"],
 }
 SIZES = {"wide": (1280, 900), "narrow": (360, 740)}
+QUICK = {("sam", "narrow"), ("alice", "narrow")}
 
 
 @pytest.fixture(scope="module")
@@ -93,10 +97,16 @@ def told(results) -> str:
     return "\n".join(lines)
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        pytest.param(name, size, marks=() if (name, size) in QUICK else pytest.mark.prove)
+        for name in PAGES
+        for size in SIZES
+    ],
+)
 def test_every_page_keeps_the_rules_and_fits_the_screen(
-    live: LiveNode, browser: Browser, waiting: str, name: str, size
+    live: LiveNode, browser: Browser, waiting: str, name: str, size: str
 ):
     width, height = SIZES[size]
     window = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")

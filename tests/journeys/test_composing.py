@@ -12,7 +12,7 @@ from tests.journeys.conftest import LiveNode, shoot
 from tests.journeys.test_accessibility import RULES, SIZES, told
 from tests.journeys.test_main_job import press_until_focused
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.prove]
 
 
 def choose(page: Page, selector: str, words: str) -> None:

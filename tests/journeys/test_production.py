@@ -20,7 +20,7 @@ from tests.journeys.books import Run
 from tests.journeys.production import Database, Node, Redis, kill, until
 from tests.services import postgres_url
 
-pytestmark = [pytest.mark.postgres, pytest.mark.redis]
+pytestmark = [pytest.mark.postgres, pytest.mark.redis, pytest.mark.prove]
 
 DRILL = (processes.ROOT / "docs/how-to/backup-and-restore.md").read_text()
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page
 from tests.journeys.conftest import LiveNode, shoot
 from tests.journeys.test_accessibility import RULES
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.prove]
 MARGINALS = '{"marginals": [["sex", "dzgroup"], ["death", "sex"]]}'
 
 

@@ -154,6 +154,7 @@ def test_kill_9_under_load_loses_no_job_and_draws_none_twice(workers):
     require_nothing_lost(workers, jobs=16, kills=2)
 
 
+@pytest.mark.prove
 def test_the_harness_sees_a_worker_that_draws_before_it_opens_data(workers):
     kill_under_load(workers, jobs=6, kills=1, variant="wrong")
     assert max(workers.draws().values()) > 1
@@ -205,6 +206,7 @@ def test_on_redis_a_hint_reaches_a_worker_without_the_dispatcher(tmp_path, setti
         workers.stop()
 
 
+@pytest.mark.prove
 @pytest.mark.redis
 def test_on_redis_the_dispatcher_finds_what_no_hint_told_of(tmp_path):
     workers = Workers(tmp_path, REDIS_URL=services.redis_url())

@@ -51,16 +51,11 @@ def test_workers_that_are_killed_never_let_an_answer_out_uncharged(
     assert_sound(crash(run_world, sqlite_database, "sound", 6, tmp_path), least_releases=5)
 
 
-@pytest.mark.parametrize("mode", ["naive", "redraw"])
+@pytest.mark.parametrize("mode", ["naive", pytest.param("redraw", marks=pytest.mark.prove)])
 def test_the_harness_catches_a_wrong_protocol(
     run_world: Run, sqlite_database: str, tmp_path: Path, mode: str
 ) -> None:
     assert_caught(crash(run_world, sqlite_database, mode, 3, tmp_path), mode)
-
-
-@pytest.mark.postgres
-def test_on_postgresql_likewise(run_world: Run, postgres_database: str, tmp_path: Path) -> None:
-    assert_sound(crash(run_world, postgres_database, "sound", 6, tmp_path), least_releases=5)
 
 
 @pytest.mark.prove

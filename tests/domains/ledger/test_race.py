@@ -35,11 +35,7 @@ def test_clients_never_overspend_together(run_world: Run, sqlite_database: str) 
     assert_sound(race(run_world, sqlite_database, "sound", 5), 5)
 
 
-@pytest.mark.postgres
-def test_on_postgresql_likewise(run_world: Run, postgres_database: str) -> None:
-    assert_sound(race(run_world, postgres_database, "sound", 5), 5)
-
-
+@pytest.mark.prove
 @pytest.mark.postgres
 def test_a_reservation_that_looks_before_it_adds_is_caught(run_world: Run, postgres_database: str) -> None:
     """The planted fault; PostgreSQL only, for SQLite lets one writer in at a time. The constraint stops it."""

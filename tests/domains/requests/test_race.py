@@ -54,6 +54,7 @@ def test_people_and_workers_on_one_grant(sqlite_database: str, tmp_path: Path) -
     assert_sound(race(sqlite_database, tmp_path, clients=6, turns=20))
 
 
+@pytest.mark.prove
 @pytest.mark.postgres
 def test_on_postgresql_likewise(postgres_database: str, tmp_path: Path) -> None:
     assert_sound(race(postgres_database, tmp_path, clients=12, turns=20))
@@ -73,6 +74,7 @@ def test_last_votes_at_once_make_one_reservation(sqlite_database: str, tmp_path:
     assert_one_reservation_each(_played(sqlite_database, tmp_path, "quorum_race_world"))
 
 
+@pytest.mark.prove
 @pytest.mark.postgres
 def test_last_votes_at_once_on_postgresql_likewise(postgres_database: str, tmp_path: Path) -> None:
     assert_one_reservation_each(_played(postgres_database, tmp_path, "quorum_race_world"))
