@@ -34,7 +34,7 @@ run: $(RUN_PINS)  ## A development node: database in var/, web server that reloa
 	$(PY) manage.py migrate --verbosity 0
 	@exec env DEBUG=1 $(PY) manage.py runserver $(PORT)
 
-test: lint  ## Lint, layer contracts and the test suite, of which types are a part (under 12 minutes on two cores)
+test: lint types  ## Lint, types, layer contracts and the test suite (under 12 minutes on two cores)
 	$(PY) -m pytest -n $(WORKERS) --dist loadfile -m "not prove and not extras" --durations 15
 
 cover: $(DEV_PINS)  ## The floor of branch coverage, by the tests of privacy/ and domains/ themselves (DATABASE_URL chooses the database)

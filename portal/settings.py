@@ -276,6 +276,7 @@ SPECTACULAR_SETTINGS = {
         "portal.api.openapi.finish",
     ],
     "ENUM_NAME_OVERRIDES": {  # where two resources have a field of one name with different values
+        "PolicyAnswer": "domains.catalog.policy.ANSWERS",
         "SectionVerdict": "domains.projects.models.SectionVerdict.values",
         "DatasetStatus": "domains.catalog.lifecycle.DatasetStatus.values",
         "VersionStatus": "domains.catalog.lifecycle.VersionStatus.values",

@@ -29,6 +29,7 @@ class Then(StrEnum):
     REFUSE = "refuse"
 
 
+ANSWERS = [then.value for then in Then]
 _VERBS = {
     Then.ALLOW: "Approve automatically",
     Then.REFER: "Let people decide",
@@ -249,7 +250,7 @@ def schema() -> dict[str, Any]:
 def _schema_of(field: conditions.Field) -> dict[str, Any]:
     """Return one part of a condition as a JSON Schema."""
     names = {"type": "string", "enum": list(field.choices or {})}
-    return {
+    kinds: dict[str, dict[str, Any]] = {
         "choice": names,
         "several": {"type": "array", "items": names, "minItems": 1},
         "names": {
@@ -266,4 +267,5 @@ def _schema_of(field: conditions.Field) -> dict[str, Any]:
             "description": "ρ in units of 1e-12.",
         },
         "clock": {"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d$"},
-    }[field.kind]
+    }
+    return kinds[field.kind]

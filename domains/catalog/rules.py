@@ -85,7 +85,7 @@ def propose_policy(dataset: Dataset, *, document: Any, by: User) -> AccessPolicy
             sha256=rules.sha256(),
             proposed_by=by,
         )
-    details = {"dataset": dataset.pk, "number": policy.number, "sha256": policy.sha256}
+    details: dict[str, Any] = {"dataset": dataset.pk, "number": policy.number, "sha256": policy.sha256}
     record(Event.POLICY_PROPOSED, by=by, on=policy, **details, document=rules.to_dict())
     seats = dataset.area.seats.filter(role=Role.AREA_REVIEWER, ended_at=None).select_related("user")
     text = f"A policy for “{dataset.title}” waits for a second person."
@@ -116,7 +116,12 @@ def activate_policy(policy: AccessPolicy, *, dry_run: DryRun | None, by: User) -
         if proposed.update(activated_at=now, activated_by=by, dry_run=seen) != 1:
             raise IllegalMove("This policy is not waiting to be activated.")
     policy.activated_at, policy.activated_by, policy.dry_run = now, by, seen
-    details = {"dataset": policy.dataset_id, "number": policy.number, "sha256": policy.sha256, "ended": ended}
+    details: dict[str, Any] = {
+        "dataset": policy.dataset_id,
+        "number": policy.number,
+        "sha256": policy.sha256,
+        "ended": ended,
+    }
     record(Event.POLICY_ACTIVATED, by=by, on=policy, **details, dry_run=seen.sha256, counts=seen.counts)
 
 

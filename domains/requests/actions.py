@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -181,8 +182,8 @@ def submit(analysis: AnalysisRequest, *, revision: int, by: User) -> None:
             approval.approve(analysis, specification, actor=policy.actor, undo_seconds=0, **changes)
         elif isinstance(verdict, Refuse) and policy:
             move(analysis, Status.REFUSED, **changes)
-            details = {"revision": revision, "policy": policy.sha256, "reasons": verdict.reasons}
-            record(Event.REQUEST_REFUSED, by=policy.actor, on=analysis, **details)
+            why: dict[str, Any] = {"policy": policy.sha256, "reasons": verdict.reasons}
+            record(Event.REQUEST_REFUSED, by=policy.actor, on=analysis, revision=revision, **why)
         else:
             move(analysis, Status.IN_REVIEW, escalation="", escalation_level=0, **changes)
             record(Event.REQUEST_SUBMITTED, by=by, on=analysis, revision=revision, sha256=current.sha256)

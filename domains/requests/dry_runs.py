@@ -224,7 +224,7 @@ def _make(policy: AccessPolicy, days: int, until: datetime, by: User) -> DryRun:
     )
     made.sha256 = made.content_sha256
     made.save()
-    details = {"dataset": policy.dataset_id, "number": policy.number, "sha256": made.sha256}
+    details: dict[str, Any] = {"dataset": policy.dataset_id, "number": policy.number, "sha256": made.sha256}
     record(Event.POLICY_TRIED, by=by, on=policy, **details, days=days, counts=made.counts)
     return made
 

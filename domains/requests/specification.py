@@ -208,8 +208,15 @@ def specify_for(
     """Parse and price a question of `person` on the grant's current version, in the currency that is asked for."""
     kind = parse_accounting(accounting)
     chain = books.balances(grant, person) if kind == Accounting.AUTO else ()
-    version, whose = current_version(grant), {"chain": chain, "person": person.pk}
-    return specify(grant, version, sql=sql, epsilon=epsilon, accounting=kind, **whose)
+    return specify(
+        grant,
+        current_version(grant),
+        sql=sql,
+        epsilon=epsilon,
+        accounting=kind,
+        chain=chain,
+        person=person.pk,
+    )
 
 
 def specify_revision(revision: Revision) -> Specification:

@@ -140,8 +140,8 @@ class Applications(GenericViewSet[Project]):
     @extend_schema(request=AnswersIn, responses=ApplicationOut, summary="Answer questions of an application")
     @application.mapping.patch
     def answer(self, request: Request, pk: str) -> Response:
-        given = valid(AnswersIn, request)
-        actions.answer(queries.project(pk, request.user), **given, by=request.user)
+        project = queries.project(pk, request.user)
+        actions.answer(project, **valid(AnswersIn, request), by=request.user)
         return _shown(queries.project(pk, request.user))
 
     @extend_schema(responses=ProjectVersionOut(many=True), summary="Read what of a project was handed in")
@@ -155,8 +155,8 @@ class Applications(GenericViewSet[Project]):
     )
     @action(detail=True, methods=["post"], url_path="sections")
     def review_section(self, request: Request, pk: str) -> Response:
-        given = valid(SectionReviewIn, request)
-        made = sections.review_section(queries.project(pk, request.user), **given, by=request.user)
+        project = queries.project(pk, request.user)
+        made = sections.review_section(project, **valid(SectionReviewIn, request), by=request.user)
         return Response(SectionReviewOut(made).data, status=status.HTTP_201_CREATED)
 
 

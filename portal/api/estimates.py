@@ -8,6 +8,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from domains.catalog.policy import ANSWERS
 from domains.people.models import User
 from domains.projects.models import AccessGrant
 from domains.requests.accounting import Accounting
@@ -137,7 +138,7 @@ class EstimateOut(serializers.Serializer[Any]):
         found = [measure.to_dict() for measure in estimate.specification.pricing.measures]
         return [{name: measure[name] for name in names} for measure in found]
 
-    @extend_schema_field(serializers.ChoiceField(choices=["allow", "refer", "refuse"]))
+    @extend_schema_field(serializers.ChoiceField(choices=ANSWERS))
     def get_verdict(self, estimate: Estimate) -> str:
         if isinstance(estimate.verdict, Allow):
             return "allow"

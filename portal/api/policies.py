@@ -21,12 +21,12 @@ from domains.requests import dry_runs
 from portal.api.auth import RecentSignIn
 from portal.api.policy_shapes import (
     ActivateIn,
-    DraftIn,
     DryRunShort,
     LanguageOut,
     LinesOut,
     PolicyIn,
     PolicyOut,
+    RulesIn,
     TriedOut,
     TryIn,
     WaitingOut,
@@ -73,10 +73,10 @@ class Policies(GenericViewSet[Dataset]):
         found = {"schema": policy.schema(), "columns": rules_of.columns_of(row), "templates": made}
         return Response(LanguageOut(found).data)
 
-    @extend_schema(request=DraftIn, responses=TriedOut, summary="Try rules on past requests; nothing is kept")
+    @extend_schema(request=RulesIn, responses=TriedOut, summary="Try rules on past requests; nothing is kept")
     @action(detail=True, methods=["post"], url_path="policies/try")
     def try_draft(self, request: Request, slug: str) -> Response:
-        given, row = valid(DraftIn, request), queries.dataset(slug, request.user)
+        given, row = valid(RulesIn, request), queries.dataset(slug, request.user)
         require(request.user, Permission.POLICY_PROPOSE, on=row)
         document = rules_of.read_document(row, given["document"])
         lines = dry_runs.try_document(document, row, days=given["days"], user=request.user)

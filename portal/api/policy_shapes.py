@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from domains.catalog import policy
 from domains.catalog.models import AccessPolicy, DryRun
+from domains.catalog.policy import ANSWERS
 from domains.requests.dry_runs import PERIODS
 from portal.api.shapes import PersonShort
 
@@ -35,7 +36,7 @@ class TryIn(serializers.Serializer[Any]):
     days = serializers.ChoiceField(choices=PERIODS, default=90)
 
 
-class DraftIn(PolicyIn, TryIn):
+class RulesIn(PolicyIn, TryIn):
     """Rules to try before they are proposed."""
 
 
@@ -62,15 +63,15 @@ class DryRunShort(serializers.Serializer[Any]):
     sha256 = serializers.CharField(help_text="Over the policy, the period and every line.")
 
 
-class LineOut(serializers.Serializer[Any]):
+class TriedLine(serializers.Serializer[Any]):
     """One past request: what automation answered then, what became of it, and what this policy would answer."""
 
     request = serializers.CharField()
     revision = serializers.CharField(help_text="SHA-256 of the revision.")
     at = serializers.DateTimeField(help_text="When it was submitted.")
-    then = serializers.ChoiceField(choices=["allow", "refer", "refuse"])
+    then = serializers.ChoiceField(choices=ANSWERS)
     became = serializers.CharField()
-    now = serializers.ChoiceField(choices=["allow", "refer", "refuse"])
+    now = serializers.ChoiceField(choices=ANSWERS)
     rules = serializers.ListField(child=serializers.CharField(), help_text="The rules that made it so.")
     is_changed = serializers.BooleanField()
 
@@ -80,14 +81,14 @@ class LinesOut(serializers.Serializer[Any]):
 
     dry_run = DryRunShort()
     count = serializers.IntegerField(help_text="Lines in all.")
-    results = LineOut(many=True)
+    results = TriedLine(many=True)
 
 
 class TriedOut(serializers.Serializer[Any]):
     """What rules that nobody has proposed yet would have answered; the newest 200 lines."""
 
     counts = serializers.DictField(child=serializers.IntegerField())
-    results = LineOut(many=True)
+    results = TriedLine(many=True)
 
 
 class WaitingOut(serializers.Serializer[Any]):

@@ -18,6 +18,7 @@ KINDS = {
     "day": "day",
     "names": "names, by comma",
     "choice": "one of a list",
+    "timezone": "name of a timezone",
     "secret_key": "text",
 }
 

@@ -70,9 +70,9 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
     editor.say()
     try:
         if do == "propose":
-            made = actions.propose_policy(row, document=editor.document(), by=request.user)
+            policy = actions.propose_policy(row, document=editor.document(), by=request.user)
             pages.say(request, "Proposed. Another person has to try it and activate it.")
-            return redirect("policy", slug, made.number)
+            return redirect("policy", slug, policy.number)
         document = rules_of.read_document(row, editor.document())
     except PolicyInvalid as refused:
         editor.blame(refused)

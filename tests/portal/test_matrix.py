@@ -31,7 +31,8 @@ from drf_spectacular.generators import SchemaGenerator
 
 from domains.agreements import actions as agreements
 from domains.agreements.models import Agreement
-from domains.catalog.models import Dataset
+from domains.catalog import rules as catalog
+from domains.catalog.models import Dataset, DryRun
 from domains.delivery import actions as delivery
 from domains.delivery import queries as deliveries
 from domains.delivery.models import Webhook
@@ -44,6 +45,7 @@ from domains.notices import tasks
 from domains.notices.models import Notice
 from domains.people import organisations
 from domains.people.models import ApiToken, Organisation, User
+from domains.requests import dry_runs
 from domains.synthetic import actions as synthetic
 from domains.synthetic.models import SyntheticMock
 from tests import make
@@ -174,6 +176,7 @@ def values(world: World) -> dict[str, str]:
         "datasets/name": "groups",
         "what": "retire",
         "mock": _proposed(grant.dataset).pk,
+        "dry": _dry_run(grant.dataset).pk,
         "topup": topups.ask(grant, epsilon=Decimal(2), reason="More questions.", by=sam).pk,
         "account": books.balances(grant, sam)[2].account or "",
         "cap": limits.propose_raise(
@@ -217,6 +220,16 @@ def _proposed(dataset: Dataset) -> SyntheticMock:
     """Return a synthetic mock that Alice proposed, so that Rita may decide and others may not know of it."""
     row = Dataset.objects.get(pk=dataset.pk)
     return synthetic.propose(row, sql='{"marginals": [["sex"]]}', epsilon="0.1", by=make.person("alice"))
+
+
+def _dry_run(dataset: Dataset) -> DryRun:
+    """Return a dry run of Rita's, of a policy that Alice proposed."""
+    row = Dataset.objects.get(pk=dataset.pk)
+    document = {"format": 1, "rules": [{"then": "refer", "title": "People decide", "when": []}]}
+    policy = catalog.propose_policy(row, document=document, by=make.person("alice"))
+    made = dry_runs.try_policy(policy, by=make.person("rita"))
+    assert isinstance(made, DryRun)
+    return made
 
 
 def _agreement(dataset: Dataset) -> Agreement:
