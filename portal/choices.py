@@ -1,0 +1,25 @@
+"""Names of lists of choices in the API's document, where two resources have a field of one name with different values."""
+
+CHOICES = {
+    "PolicyAnswer": "domains.catalog.policy.ANSWERS",
+    "SectionVerdict": "domains.projects.models.SectionVerdict.values",
+    "DatasetStatus": "domains.catalog.lifecycle.DatasetStatus.values",
+    "VersionStatus": "domains.catalog.lifecycle.VersionStatus.values",
+    "ProjectStatus": "domains.projects.lifecycle.ProjectStatus.values",
+    "GrantStatus": "domains.projects.lifecycle.GrantStatus.values",
+    "RequestStatus": "domains.requests.lifecycle.Status.values",
+    "SyntheticStatus": "domains.synthetic.lifecycle.MockStatus.values",
+    "WebhookStatus": "domains.delivery.lifecycle.WebhookStatus.values",
+    "DeliveryStatus": "domains.delivery.lifecycle.DeliveryStatus.values",
+    "SettingsChannel": "portal.api.inbox.CHANNELS",
+    "DeliveryChannel": "portal.api.webhooks.CHANNELS",
+    "NoticeKind": "portal.api.inbox.KIND_KEYS",
+    "UploadStatus": "domains.intake.lifecycle.UploadStatus.values",
+    "CheckStatus": "domains.intake.lifecycle.CheckStatus.values",
+    "AgreementKind": "domains.agreements.models.Kind.values",
+    "EmergencyKind": "domains.emergency.models.ActKind.values",
+    "ColumnKind": "portal.api.catalog_shapes.KINDS",
+    "SeatRole": "portal.api.areas.SEATS",
+    "StewardRole": "portal.api.datasets.STEWARDS",
+    "MemberRole": "portal.api.projects.MEMBERS",
+}
