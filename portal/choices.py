@@ -1,4 +1,4 @@
-"""Names of lists of choices in the API's document, where two resources have a field of one name with different values."""
+"""Names of lists of choices in the API's document, where resources have a field of one name with different values."""
 
 CHOICES = {
     "PolicyAnswer": "domains.catalog.policy.ANSWERS",
