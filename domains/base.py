@@ -73,6 +73,52 @@ class State:
         return not self.to
 
 
+@dataclass(frozen=True)
+class Move:
+    """One action on a machine: what a button calls it, who may do it, and which states it leads to from where.
+
+    `owner` is a permission, or "worker" or "system". `arrows` says for each state in which it can be done where the
+    object may be afterwards; in every other state it is refused. `never` are those who may not do it although their
+    role would let them (separation of duties), `only` the one who may. `pauses` says that it is refused while the node
+    is paused. `through` names the page of another object where it is done.
+    """
+
+    action: str  # dotted below `domains`
+    label: str
+    owner: str
+    arrows: Mapping[str, frozenset[str]]
+    never: frozenset[str] = frozenset()
+    only: str = ""
+    pauses: bool = False
+    through: str = ""
+
+    @property
+    def is_of_people(self) -> bool:
+        """Whether a person does it, and not the node by itself."""
+        return self.owner not in {"worker", "system"}
+
+
+def arrows(*here: str, to: str | tuple[str, ...] = ()) -> dict[str, frozenset[str]]:
+    """Return arrows from each state of `here` to `to`; without it the object stays where it is."""
+    ends = frozenset({to}) if isinstance(to, str) else frozenset(to)
+    return {state: ends or frozenset({state}) for state in here}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The life of a kind of object: its states, its moves, and where it begins.
+
+    `is_derived` where no status field holds the state: it is read from who decided what and when.
+    """
+
+    name: str
+    subject: str  # the class whose life it is
+    first: str
+    states: Mapping[Any, State]
+    moves: tuple[Move, ...]
+    is_derived: bool = False
+
+
 class HasLifecycle(models.Model):
     """An object with one status field whose moves are a table."""
 

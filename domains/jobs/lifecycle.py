@@ -27,7 +27,7 @@ _BEFORE_DATA = (_J.FAILED, _J.CANCELLED, _J.KILLED, _J.TIMED_OUT, _J.LOST)
 
 # From a state in which nothing was read, a job may be claimed again (QUEUED); from DATA_OPEN never.
 JOB = {
-    _J.QUEUED: State("Queued", "worker", _to(_J.PREFLIGHT, _J.CANCELLED, _J.FAILED), "Waits for a worker."),
+    _J.QUEUED: State("Queued", "worker", _to(_J.PREFLIGHT, _J.CANCELLED), "Waits for a worker."),
     _J.PREFLIGHT: State(
         "Preflight",
         "worker",

@@ -14,6 +14,7 @@ from domains.errors import InvalidInput
 from domains.notices.outbox import tell
 from domains.people.models import User
 from domains.people.permissions import Permission, require
+from domains.projects.guards import require_separate
 from domains.projects.lifecycle import GrantStatus
 from domains.projects.models import AccessGrant, Project
 
@@ -84,6 +85,7 @@ def suspend_grant(grant: AccessGrant, *, reason: str, by: User) -> None:
 def reinstate_grant(grant: AccessGrant, *, reason: str, by: User) -> None:
     """Let a suspended grant be used again; what it was granted before is unchanged."""
     require(by, Permission.GRANT_REVOKE, on=grant)
+    require_separate(grant.project, by)
     if grant.status == GrantStatus.REQUESTED:
         raise InvalidInput(
             "A budget is allocated by an administrator, not reinstated.", code="grant_not_suspended"

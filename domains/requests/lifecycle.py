@@ -40,7 +40,7 @@ REQUEST = {
     _S.READY: State(
         "Ready",
         Role.AUTHOR,
-        _to(_S.DRAFT, _S.READY, _S.IN_REVIEW, _S.APPROVED, _S.REFUSED, _S.WITHDRAWN),
+        _to(_S.DRAFT, _S.IN_REVIEW, _S.APPROVED, _S.REFUSED, _S.WITHDRAWN),
         "Checked and priced; may be submitted.",
     ),
     _S.IN_REVIEW: State(

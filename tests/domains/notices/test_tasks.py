@@ -13,7 +13,7 @@ from domains.notices import tasks
 from domains.notices.tasks import Line, Work
 from domains.people.models import User
 from domains.people.permissions import NODE_ROLES
-from portal.manual.states import machines
+from portal.manual.states import models
 from tests import cast as story
 
 pytestmark = pytest.mark.django_db
@@ -143,7 +143,7 @@ def test_no_registered_work_leaves_nothing_to_count(
 def human_turns() -> set[str]:
     return {
         f"{model._meta.label}.{status}"
-        for model in machines()
+        for model in models()
         for status, state in model.lifecycle.items()
         if state.turn not in (None, "worker")
     }
