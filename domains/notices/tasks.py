@@ -1,8 +1,8 @@
 """What waits for a person: a registry to which each app adds its kinds of work, derived and never stored.
 
 A kind of work is one `Work` entry, registered in its app's `ready()`: a query of the rows that wait for a person,
-and one line of words about each. Whatever the number of kinds, counting costs one query, listing one (and
-what its rows prefetch) for each kind.
+and one line of words about each. Whatever the number of kinds, counting costs one query; listing costs one more for
+each kind (and what its rows prefetch) of which anything waits.
 """
 
 from __future__ import annotations
@@ -86,10 +86,11 @@ def registered() -> tuple[Work, ...]:
 
 def tasks(user: Any, kind: str = "") -> list[Task]:
     """Return what waits for `user`, decisions about others' work first, then the longest waiting first."""
+    waiting = _kinds(user)
     found = [
         _task(work, row)
         for work in _registry.values()
-        if kind in ("", work.kind)
+        if work.kind in waiting and kind in ("", work.kind)
         for row in work.rows(user)[:MOST_OF_A_KIND]
     ]
     return sorted(found, key=lambda task: (task.is_own, task.since or _EARLIEST))
@@ -106,16 +107,35 @@ def count(user: Any) -> int:
 
     Every page's menu asks this, and writing a dozen queries takes ten times as long as running them as one.
     """
-    parts = [part for work in _registry.values() if (part := part_of(work, user)) is not None]
+    parts = _parts(user)
     if not parts:
         return 0
-    together = " UNION ALL ".join(text for text, _ in parts)
+    together = " UNION ALL ".join(text for text, _ in parts.values())
     with connections["default"].cursor() as cursor:
         cursor.execute(
             f"SELECT COUNT(*) FROM ({together}) AS work",  # noqa: S608 - Django wrote each part
-            [value for _, values in parts for value in values],
+            [value for _, values in parts.values() for value in values],
         )
         return int(cursor.fetchone()[0])
+
+
+def _kinds(user: Any) -> frozenset[str]:
+    """Return the kinds of work of which anything waits for `user`, in one query likewise."""
+    parts = _parts(user)
+    if not parts:
+        return frozenset()
+    text = "SELECT CAST(%s AS varchar(60)) WHERE EXISTS ({})"
+    with connections["default"].cursor() as cursor:
+        cursor.execute(
+            " UNION ALL ".join(text.format(part) for part, _ in parts.values()),
+            [value for kind, (_, values) in parts.items() for value in (kind, *values)],
+        )
+        return frozenset(kind for (kind,) in cursor.fetchall())
+
+
+def _parts(user: Any) -> dict[str, Part]:
+    """Return the query of the keys of each kind of work that there can be for `user`."""
+    return {work.kind: part for work in _registry.values() if (part := part_of(work, user)) is not None}
 
 
 def part_of(work: Work, user: Any) -> Part | None:
