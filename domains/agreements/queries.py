@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
-from django.utils import timezone
 
 from domains.agreements.models import Acceptance, Agreement, AgreementDraft, AgreementVersion, Kind
 from domains.catalog.lifecycle import DatasetStatus
@@ -70,9 +69,9 @@ def concerning(user: User) -> Q:
     )
 
 
-def waiting_for(user: User) -> QuerySet[Agreement]:
-    """Return what this person must accept now to go on."""
-    rows = due(user, timezone.now()).select_related("area", "dataset")
+def waiting_for(user: User, now: datetime) -> QuerySet[Agreement]:
+    """Return what this person must accept at `now` to go on."""
+    rows = due(user, now).select_related("area", "dataset")
     return rows.filter(concerning(user)) if allows(user, Permission.AGREEMENT_ACCEPT) else rows.none()
 
 

@@ -142,7 +142,10 @@ def _shown(row: Agreement) -> AgreementVersion | None:
 
 
 def _context(request: Request) -> dict[str, Any]:
-    return {"user": request.user, "due": {row.pk for row in queries.waiting_for(request.user)}}
+    return {
+        "user": request.user,
+        "due": {row.pk for row in queries.waiting_for(request.user, timezone.now())},
+    }
 
 
 def _detail(pk: str, request: Request, code: int = status.HTTP_200_OK) -> Response:

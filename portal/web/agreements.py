@@ -41,7 +41,7 @@ def changed(before: str, after: str) -> list[DiffLine]:
 def listing(request: HttpRequest) -> HttpResponse:
     """Show what waits for this person, what they accepted, every agreement here, and which they manage."""
     user = request.user
-    waiting = list(queries.waiting_for(user))
+    waiting = list(queries.waiting_for(user, timezone.now()))
     values = {
         "waiting": waiting,
         "page": pages.page_of(request, queries.agreements(user)),

@@ -8,6 +8,7 @@ from functools import cached_property
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 
 from domains.agreements import queries as agreements
 from domains.agreements.models import Agreement
@@ -79,9 +80,14 @@ class Nav:
         return notices.unread(self.user).count()
 
     @cached_property
+    def waiting(self) -> dict[str, int]:
+        """How many things of each kind wait for this person; one query."""
+        return tasks.counts(self.user)
+
+    @property
     def turns(self) -> int:
-        """How many things wait for this person; one query."""
-        return tasks.count(self.user)
+        """How many things wait for this person."""
+        return sum(self.waiting.values())
 
     @cached_property
     def pause(self) -> Pause | None:
@@ -90,9 +96,9 @@ class Nav:
 
     @cached_property
     def agreements_due(self) -> list[Agreement]:
-        """The agreements without which this person cannot go on, for the banner; one query, for scientists."""
-        is_asked = self._is_somebody and Role.SCIENTIST in self.user.node_roles
-        return list(agreements.waiting_for(self.user)[:MOST_DUE]) if is_asked else []
+        """The agreements without which this person cannot go on, for the banner; one query where there are any."""
+        is_asked = self._is_somebody and "agreement.accept" in self.waiting
+        return list(agreements.waiting_for(self.user, timezone.now())[:MOST_DUE]) if is_asked else []
 
     @property
     def _is_somebody(self) -> bool:

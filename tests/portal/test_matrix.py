@@ -307,7 +307,7 @@ def made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     Every page's menu counts what waits for its reader, the same in all calls as each is rolled back; and the API's
     document is one for everybody.
     """
-    monkeypatch.setattr(tasks, "count", functools.cache(tasks.count))
+    monkeypatch.setattr(tasks, "counts", functools.cache(tasks.counts))
     generate, documents = SchemaGenerator.get_schema, {}
 
     def document(self: Any, request: Any = None, public: bool = False) -> Any:

@@ -147,11 +147,11 @@ def test_an_agreement_binds_who_uses_what_it_is_for_and_nobody_else(story):
     for words in ({"dataset": other}, {"area": story.cast.area}, {"dataset": story.dataset}):
         made = actions.create(title=str(words), body=TEXT, by=alice, **words)
         actions.publish(made, edition=1, by=alice)
-    binding = {row.pk for row in queries.waiting_for(story.cast.sam)}
+    binding = {row.pk for row in queries.waiting_for(story.cast.sam, timezone.now())}
     assert {row.kind for row in Agreement.objects.filter(pk__in=binding)} == {"area", "dataset"}
     assert len(binding) == 2
-    assert not queries.waiting_for(ada).exists()
-    assert not queries.waiting_for(story.cast.charlie).exists()
+    assert not queries.waiting_for(ada, timezone.now()).exists()
+    assert not queries.waiting_for(story.cast.charlie, timezone.now()).exists()
     elsewhere = Agreement.objects.get(dataset=other)
     assert list(queries.concerned(elsewhere)) == []
     for row in Agreement.objects.filter(pk__in=binding):
@@ -198,7 +198,7 @@ def test_a_token_accepts_only_with_the_scope_for_it(story):
     with pytest.raises(NotAllowed) as refused:
         accept(version, story.cast.sam)
     assert refused.value.code == "token_scope"
-    assert not queries.waiting_for(story.cast.sam).exists()
+    assert not queries.waiting_for(story.cast.sam, timezone.now()).exists()
 
 
 def test_what_a_draft_must_be_before_it_is_published(story):
@@ -296,7 +296,7 @@ def test_the_checklist_costs_as_many_queries_whatever_is_due(story, django_asser
     with django_assert_num_queries(4):
         assert not grants_usable([story.grant], story.cast.sam, timezone.now())[story.grant.pk].ok
     with django_assert_num_queries(1):
-        assert len(queries.waiting_for(story.cast.sam)) == 5
+        assert len(queries.waiting_for(story.cast.sam, timezone.now())) == 5
 
 
 RAW = {

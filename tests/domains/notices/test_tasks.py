@@ -71,7 +71,7 @@ def test_decisions_about_others_come_before_ones_own_work(
     found = tasks.tasks(given.ada)
     assert [(task.kind, task.what) for task in found] == [("others", "Look at Sam"), ("own", "Own")]
     assert [task.kind for task in tasks.tasks(given.ada, "own")] == ["own"]
-    assert tasks.count(given.ada) == 2
+    assert sum(tasks.counts(given.ada).values()) == 2
 
 
 def test_counting_takes_one_query_and_listing_one_for_each_kind(
@@ -82,7 +82,7 @@ def test_counting_takes_one_query_and_listing_one_for_each_kind(
     rita = User.objects.get(pk=given.rita.pk)
     assert rita.node_roles
     with django_assert_num_queries(1):
-        assert tasks.count(rita) == 3
+        assert tasks.counts(rita) == {"project.review": 3}
     with django_assert_max_num_queries(len(tasks.registered()) + 8) as few:
         assert len(tasks.tasks(rita)) == 3
     for number in range(3, 6):
@@ -94,25 +94,24 @@ def test_counting_takes_one_query_and_listing_one_for_each_kind(
 def personal(works: Any, one: User, other: User, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Return the kinds whose text, written for one person, would be wrong for the other or a day later."""
     found = set()
-    later = timezone.now() + timedelta(days=1)
+    now = timezone.now()
+    later = now + timedelta(days=1)
     for work in works:
-        first = tasks.part_of(work, one)
-        mine = first and (first[0], tuple(other.pk if value == one.pk else value for value in first[1]))
-        tasks._written.clear()
+        tasks.part_of(work, one, now)
         with monkeypatch.context() as patch:
             patch.setattr(timezone, "now", lambda: later)
-            if tasks.part_of(replace(work, is_timed=True), other) != mine:
+            if tasks.part_of(work, other, later) != tasks._write(work.waiting(other, later)):
                 found.add(work.kind)
+    tasks._written.clear()
     return found
 
 
 def test_what_is_written_once_holds_for_everybody_of_these_roles(
     given: story.Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shared = [work for work in tasks.registered() if not work.is_timed]
     for number, held in enumerate([(), *((role,) for role in NODE_ROLES)]):
         one, other = (story.person(f"{name}-{number}", *held) for name in ("One", "Other"))
-        assert personal(shared, one, other, monkeypatch) == set()
+        assert personal(tasks.registered(), one, other, monkeypatch) == set()
 
 
 def test_work_that_reads_more_of_a_person_or_the_clock_is_found(
@@ -137,7 +136,7 @@ def test_no_registered_work_leaves_nothing_to_count(
     given: story.Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "_registry", {})
-    assert (tasks.count(given.ada), tasks.tasks(given.ada)) == (0, [])
+    assert (tasks.counts(given.ada), tasks.tasks(given.ada)) == ({}, [])
 
 
 def human_turns() -> set[str]:
