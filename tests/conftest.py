@@ -70,6 +70,8 @@ def django_db_modify_db_settings(
         copy = tmp_path_factory.mktemp("database") / "test.sqlite3"
         shutil.copy(request.getfixturevalue("sqlite_template"), copy)
         default.settings_dict["TEST"]["NAME"] = str(copy)
+        options = default.settings_dict["OPTIONS"]  # no test cuts the machine's power
+        options["init_command"] = options["init_command"].replace("synchronous=FULL", "synchronous=OFF")
     else:
         default.settings_dict["TEST"]["TEMPLATE"] = request.getfixturevalue("postgres_template")[1]
 

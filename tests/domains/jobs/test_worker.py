@@ -166,6 +166,7 @@ def test_kill_9_under_load_many_times(workers):
     require_nothing_lost(workers, jobs=150, kills=20)
 
 
+@pytest.mark.prove
 def test_two_workers_share_the_work_and_never_a_job(workers):
     queue(20)
     workers.start()

@@ -29,7 +29,7 @@ from domains.ledger.models import (
 from tests.domains.ledger import world as worlds
 from tests.domains.ledger.world import World, faults, reserve
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 LEASE = timedelta(minutes=1)
 
 

@@ -145,6 +145,7 @@ def back_up_as_documented(path: Path) -> None:
     subprocess.run(words, shell=True, cwd=path.parent, check=True, timeout=60)
 
 
+@pytest.mark.prove
 @pytest.mark.postgres
 def test_a_restored_postgresql_dump_refuses_to_commit(
     run_world: Run, postgres_database: str, tmp_path: Path

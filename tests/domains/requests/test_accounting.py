@@ -27,7 +27,7 @@ from privacy.loss import Loss
 from privacy.query.price import price
 from tests import make
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 TENTH = 10**11  # ε = 0.1 in ledger units
 WORKLOAD = '{"marginals": [["sex"]]}'
 
