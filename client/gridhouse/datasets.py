@@ -254,6 +254,18 @@ class OwnedDataset(Dataset):
         check = self._session.post(path, {"connection": name, "relation": relation})
         return tested(self._session, path, check, timeout)
 
+    def approval_rules(self) -> list[Json]:
+        """Return the versions of what an approval needs, newest first."""
+        rows: list[Json] = self._session.get(f"datasets/{self.slug}/approval-rules/")
+        return rows
+
+    def set_approval_rule(self, people: int, **terms: Any) -> Json:
+        """Set what an approval needs: people, organisations, has_owner, has_reviewer, days; looser is only proposed."""
+        made: Json = self._session.post(
+            f"datasets/{self.slug}/approval-rules/set/", {"people": people, **terms}
+        )
+        return made
+
     def publish(
         self,
         *,

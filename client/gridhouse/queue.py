@@ -41,6 +41,21 @@ class QueueItem:
         """Send it back to its author, who reads the reason."""
         return self._vote("request_changes", reason)
 
+    def recuse(self, reason: str) -> Json:
+        """Stand aside from it for good: you can vote on it no more, and are not asked again."""
+        found: Json = self._session.post(f"requests/{self.id}/recuse/", {"reason": reason})
+        return found
+
+    def assign(self, person: str | None) -> Json:
+        """Say by their key who looks at it first, None for nobody in particular; the others still may vote."""
+        found: Json = self._session.post(f"requests/{self.id}/assign/", {"person": person})
+        return found
+
+    def revoke(self, reason: str) -> Json:
+        """Take an approval back for good, as long as no private byte was read; its author reads the reason."""
+        found: Json = self._session.post(f"requests/{self.id}/revoke/", {"reason": reason})
+        return found
+
     def comment(self, text: str) -> Json:
         """Write into its thread."""
         line: Json = self._session.post(f"requests/{self.id}/comments/", {"text": text})

@@ -41,6 +41,12 @@ def person(pk: str, user: User) -> User:
     return _one(User.objects.select_related("organisation"), pk)
 
 
+def organisation_of(user: User) -> str | None:
+    """Return the key of the organisation that `user` belongs to now; it stays theirs until the transaction ends."""
+    held = User.objects.select_for_update(no_key=True).values_list("organisation_id", flat=True)
+    return held.get(pk=user.pk)
+
+
 def organisations(user: User, search: str = "", *, active: bool = False) -> QuerySet[Organisation]:
     """Return the organisations, for those who may read people; each with `headcount`, its open accounts."""
     require(user, Permission.PEOPLE_READ)

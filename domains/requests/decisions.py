@@ -14,6 +14,7 @@ from domains.ledger import protocol as ledger
 from domains.notices.outbox import tell
 from domains.people.models import User
 from domains.people.permissions import Permission, Role, require
+from domains.people.queries import organisation_of
 from domains.projects.models import Vote
 from domains.projects.rights import require_usable
 from domains.requests import approval
@@ -63,9 +64,14 @@ def _review(
     if current.reviews.filter(round=analysis.round, reviewer=by).exists():
         raise IllegalMove("You have already voted on this revision.", code="already_voted")
     seat = votes.panel(votes.fresh(analysis)).get(by.pk)
-    role = seat[1] if seat else Role.DATASET_REVIEWER
     Review.objects.create(
-        revision=current, round=analysis.round, reviewer=by, vote=vote, reason=reason, role=role
+        revision=current,
+        round=analysis.round,
+        reviewer=by,
+        vote=vote,
+        reason=reason,
+        role=seat[1] if seat else Role.DATASET_REVIEWER,
+        organisation_id=organisation_of(by),
     )
     _DECIDE[Vote(vote)](analysis, current, reason, by, undo_seconds)
 

@@ -12,7 +12,7 @@ from domains.audit.recorder import record
 from domains.catalog.models import Steward
 from domains.notices.outbox import tell
 from domains.people.models import User
-from domains.people.permissions import Role
+from domains.people.permissions import Permission, Role, allows
 from domains.requests import standing
 from domains.requests.guards import lock
 from domains.requests.lifecycle import Status
@@ -102,12 +102,10 @@ def _raise(analysis: AnalysisRequest, why: str, level: int, text: str) -> bool:
     people = {person for ask in told for person in ask(analysis)}
     record(Event.REQUEST_ESCALATED, by="system", on=analysis, why=why, level=level)
     # Its title is for those who may read the request; others learn that something of the dataset is stuck.
-    tell(
-        people,
-        Event.REQUEST_ESCALATED,
-        f"A request on “{analysis.dataset.title}” {text}",
-        f"/datasets/{analysis.dataset.slug}/approval/",
-    )
+    text = f"A request on “{analysis.dataset.title}” {text}"
+    readers = {person for person in people if allows(person, Permission.REQUEST_REVIEW, on=analysis)}
+    tell(readers, Event.REQUEST_ESCALATED, text, f"/requests/{analysis.pk}/decision/")
+    tell(people - readers, Event.REQUEST_ESCALATED, text, f"/datasets/{analysis.dataset.slug}/approval/")
     return True
 
 

@@ -12,7 +12,7 @@ from domains.base import AppendOnly, HasLifecycle, Model, paired
 from domains.catalog.models import AccessPolicy, DatasetVersion
 from domains.errors import IllegalMove
 from domains.jobs.models import Job
-from domains.people.models import User
+from domains.people.models import Organisation, User
 from domains.people.permissions import Role
 from domains.projects.models import AccessGrant, Vote
 from domains.requests.accounting import Accounting
@@ -179,6 +179,9 @@ class Review(AppendOnly):
     vote = models.CharField(max_length=16, choices=Vote.choices)
     reason = models.TextField(blank=True)
     role = models.CharField(max_length=20, blank=True)  # held when voting; it stays when the person leaves
+    organisation = models.ForeignKey(  # likewise theirs when voting: a quorum may count it
+        Organisation, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
 
     class Meta:
         ordering = ["created_at"]

@@ -38,7 +38,14 @@ _PREFETCHED = (
 
 
 _QUEUE = (*_PREFETCHED, *standing.PREFETCHED)
-_DETAIL = (*_QUEUE, "revision__reviews__reviewer", "recusals__person", "comments__author", "revisions")
+_DETAIL = (
+    *_QUEUE,
+    "revision__reviews__reviewer",
+    "revision__reviews__organisation",
+    "recusals__person",
+    "comments__author",
+    "revisions",
+)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,9 @@ class ApprovalRule(Model):
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="approval_rules")
     number = models.PositiveIntegerField()
     people = models.PositiveSmallIntegerField(default=1)
+    organisations = models.PositiveSmallIntegerField(default=0)  # distinct ones among them; 0 does not ask
     has_owner = models.BooleanField(default=False)
+    has_reviewer = models.BooleanField(default=False)  # one who is no owner
     days = models.PositiveSmallIntegerField(default=7)  # after which an unanswered request is escalated
     is_looser = models.BooleanField()  # than the one in force when it was proposed
     proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -60,6 +62,13 @@ class ApprovalRule(Model):
                 condition=Q(people__gte=1, people__lte=MOST_PEOPLE, days__gte=1, days__lte=MOST_DAYS),
                 name="rule_bounds",
             ),
+            models.CheckConstraint(
+                condition=Q(organisations__lte=F("people")), name="rule_organisations_need_people"
+            ),
+            models.CheckConstraint(
+                condition=Q(has_owner=False) | Q(has_reviewer=False) | Q(people__gte=2),
+                name="rule_two_roles_need_two_people",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -68,7 +77,7 @@ class ApprovalRule(Model):
     @property
     def terms(self) -> Terms:
         """The rule as a value."""
-        return Terms(self.people, self.has_owner, self.days)
+        return Terms(self.people, self.has_owner, self.days, self.organisations, self.has_reviewer)
 
     def roles_of(self, user: User) -> set[Role]:
         return self.dataset.roles_of(user)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from domains.audit.events import Event
 from domains.audit.recorder import record
-from domains.catalog.models import Dataset
+from domains.catalog.models import Dataset, Seat
 from domains.catalog.words import once
 from domains.errors import IllegalMove, InvalidInput, NotAllowed, NotFound
 from domains.node.queries import require_running
@@ -23,7 +24,14 @@ from domains.requests.standing import terms_in_force
 
 @transaction.atomic(durable=True)
 def set_rule(
-    dataset: Dataset, *, people: int, by: User, has_owner: bool = False, days: int = 7
+    dataset: Dataset,
+    *,
+    people: int,
+    by: User,
+    has_owner: bool = False,
+    days: int = 7,
+    organisations: int = 0,
+    has_reviewer: bool = False,
 ) -> ApprovalRule:
     """Put the next version of the rule in force at once, unless it is looser: then another person confirms it.
 
@@ -32,7 +40,8 @@ def set_rule(
     require(by, Permission.POLICY_PROPOSE, on=dataset)
     Dataset.objects.select_for_update(no_key=True).get(pk=dataset.pk)
     dataset = Dataset.objects.get(pk=dataset.pk)
-    new, old = _terms(people, has_owner, days), terms_in_force(dataset)
+    new, old = Terms(people, has_owner, days, organisations, has_reviewer), terms_in_force(dataset)
+    _require_sound(new)
     if new == old:
         raise InvalidInput("This is the rule already.", code="rule_unchanged")
     now, looser = timezone.now(), is_looser(new, old)
@@ -44,9 +53,7 @@ def set_rule(
         rule = ApprovalRule.objects.create(
             dataset=dataset,
             number=(last or 0) + 1,
-            people=new.people,
-            has_owner=new.has_owner,
-            days=new.days,
+            **asdict(new),
             is_looser=looser,
             proposed_by=by,
             activated_at=None if looser else now,
@@ -56,12 +63,17 @@ def set_rule(
     return rule
 
 
-def _terms(people: int, has_owner: bool, days: int) -> Terms:
-    if not 1 <= people <= MOST_PEOPLE:
+def _require_sound(terms: Terms) -> None:
+    if not 1 <= terms.people <= MOST_PEOPLE:
         raise InvalidInput(f"An approval takes between 1 and {MOST_PEOPLE} people.", code="rule_invalid")
-    if not 1 <= days <= MOST_DAYS:
+    if not 1 <= terms.days <= MOST_DAYS:
         raise InvalidInput(f"Escalate after 1 to {MOST_DAYS} days.", code="rule_invalid")
-    return Terms(people, bool(has_owner), days)
+    if not 0 <= terms.organisations <= terms.people:
+        text = "As many people have to approve as organisations, or more."
+        raise InvalidInput(text, code="rule_invalid")
+    if terms.has_owner and terms.has_reviewer and terms.people < 2:
+        text = "An owner and a reviewer who is no owner are two people."
+        raise InvalidInput(text, code="rule_invalid")
 
 
 def _end_active(dataset: Dataset, by: User) -> None:
@@ -72,8 +84,7 @@ def _end_active(dataset: Dataset, by: User) -> None:
 def _announce(rule: ApprovalRule, by: User) -> None:
     dataset, path = rule.dataset, f"/datasets/{rule.dataset.slug}/approval/"
     event = Event.RULE_PROPOSED if rule.is_looser else Event.RULE_ACTIVATED
-    details: dict[str, Any] = {"people": rule.people, "has_owner": rule.has_owner, "days": rule.days}
-    record(event, by=by, on=rule, dataset=dataset.pk, number=rule.number, **details)
+    record(event, by=by, on=rule, dataset=dataset.pk, number=rule.number, **asdict(rule.terms))
     if rule.is_looser:
         seats = dataset.area.seats.filter(role=Role.AREA_REVIEWER, ended_at=None).select_related("user")
         text = f"A looser approval rule for “{dataset.title}” waits for a second person."
@@ -113,6 +124,15 @@ def withdraw_rule(rule: ApprovalRule, *, by: User) -> None:
     if waiting.update(ended_at=timezone.now(), ended_by=by) != 1:
         raise IllegalMove("This rule is not waiting to be confirmed.")
     record(Event.RULE_WITHDRAWN, by=by, on=rule, dataset=rule.dataset_id, number=rule.number)
+
+
+def waiting_for(user: User) -> QuerySet[ApprovalRule]:
+    """Return the looser rules that `user` may confirm as the second person, the oldest first."""
+    seats = Seat.objects.filter(user=user, role=Role.AREA_REVIEWER, ended_at=None).values("area")
+    rows = ApprovalRule.objects.filter(activated_at=None, ended_at=None, dataset__area__in=seats)
+    return (
+        rows.exclude(proposed_by=user).select_related("dataset", "proposed_by").order_by("created_at", "pk")
+    )
 
 
 def rule(dataset: Dataset, number: int) -> ApprovalRule:

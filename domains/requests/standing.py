@@ -60,17 +60,18 @@ def votes_of(analysis: AnalysisRequest) -> list[Review]:
 
 
 def standing(analysis: AnalysisRequest) -> Standing:
-    """Return how far the decision has come; votes keep the role that their person had, also after leaving."""
+    """Return how far the decision has come; votes keep the role and organisation that
+    their person had, also after leaving or moving."""
     votes, aside = votes_of(analysis), {row.person_id for row in analysis.recusals.all()}
     approved = {
-        Voter(vote.reviewer_id, vote.role == Role.DATASET_OWNER)
+        Voter(vote.reviewer_id, vote.role == Role.DATASET_OWNER, vote.organisation_id or "")
         for vote in votes
         if vote.vote == Vote.APPROVE and vote.reviewer_id not in aside
     }
     voted = {vote.reviewer_id for vote in votes}
     still = {
-        Voter(key, role == Role.DATASET_OWNER)
-        for key, (_, role) in panel(analysis).items()
+        Voter(key, role == Role.DATASET_OWNER, person.organisation_id or "")
+        for key, (person, role) in panel(analysis).items()
         if key not in voted
     }
     return Standing(terms_of(analysis), frozenset(approved), frozenset(still))

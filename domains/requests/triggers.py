@@ -4,7 +4,17 @@ from dataclasses import replace
 
 from domains.triggers import append_only, check, guard, kept, register
 
-_TERMS = ("dataset_id", "number", "people", "has_owner", "days", "is_looser", "proposed_by_id")
+_TERMS = (
+    "dataset_id",
+    "number",
+    "people",
+    "organisations",
+    "has_owner",
+    "has_reviewer",
+    "days",
+    "is_looser",
+    "proposed_by_id",
+)
 _CHANGED = " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in _TERMS)
 _SEPARATE = (
     "NOT EXISTS (SELECT 1 FROM requests_revision v JOIN requests_analysisrequest a ON a.id = v.analysis_id "
@@ -13,6 +23,10 @@ _SEPARATE = (
 _NOT_ASIDE = (
     "NOT EXISTS (SELECT 1 FROM requests_revision v JOIN requests_recusal r ON r.analysis_id = v.analysis_id "
     "WHERE v.id = NEW.revision_id AND r.person_id = NEW.reviewer_id)"
+)
+_OF_ITS_VOTER = (
+    "EXISTS (SELECT 1 FROM people_user p WHERE p.id = NEW.reviewer_id "
+    "AND p.organisation_id IS NOT DISTINCT FROM NEW.organisation_id)"
 )
 
 register(
@@ -48,5 +62,15 @@ register(
             message="who stood aside does not vote",
         ),
         needs=("requests_revision", "requests_recusal"),
+    ),
+    replace(
+        check(
+            "requests_review_organisation_is_its_voters",
+            "requests_review",
+            on="INSERT",
+            unless=_OF_ITS_VOTER,
+            message="a vote counts for the organisation that its voter belongs to",
+        ),
+        needs=("people_user",),
     ),
 )

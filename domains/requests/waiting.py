@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from domains.notices.tasks import Line, Work
-from domains.requests import queries
+from domains.requests import queries, rules
 from domains.requests.lifecycle import Status
-from domains.requests.models import AnalysisRequest
+from domains.requests.models import AnalysisRequest, ApprovalRule
 
 _YOURS = {
     Status.CHANGES_REQUESTED: "Answer a reviewer’s note",
@@ -27,6 +27,11 @@ def _own(row: AnalysisRequest) -> Line:
     return Line(row.title, row.grant.dataset.title, f"/requests/{row.pk}/", row.created_at)
 
 
+def _rule(row: ApprovalRule) -> Line:
+    about = f"version {row.number}, proposed by {row.proposed_by.name}"
+    return Line(row.dataset.title, about, f"/datasets/{row.dataset.slug}/approval/", row.created_at)
+
+
 WORK = (
     Work(
         "request.decide",
@@ -42,6 +47,7 @@ WORK = (
         _to_release,
         covers=frozenset({"requests.Release.awaiting_review"}),
     ),
+    Work("rule.confirm", "Confirm a looser approval rule", rules.waiting_for, _rule),
     Work(
         "request.finish",
         lambda row: _YOURS[Status(row.status)],

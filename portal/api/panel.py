@@ -32,7 +32,16 @@ class RuleIn(serializers.Serializer[Any]):
     """What an approval needs."""
 
     people = serializers.IntegerField(min_value=1, max_value=MOST_PEOPLE, help_text="Distinct people.")
+    organisations = serializers.IntegerField(
+        min_value=0,
+        max_value=MOST_PEOPLE,
+        default=0,
+        help_text="Distinct organisations of theirs; 0 does not ask.",
+    )
     has_owner = serializers.BooleanField(default=False, help_text="One of them an owner of the dataset.")
+    has_reviewer = serializers.BooleanField(
+        default=False, help_text="One of them a reviewer who is no owner."
+    )
     days = serializers.IntegerField(
         min_value=1, max_value=MOST_DAYS, default=7, help_text="After which an unanswered request goes up."
     )

@@ -42,6 +42,10 @@ class ReviewOut(serializers.Serializer[Any]):
     reviewer = PersonShort()
     vote = serializers.CharField()
     reason = serializers.CharField(allow_blank=True)
+    role = serializers.CharField(allow_blank=True, help_text="Held when voting.")
+    organisation = serializers.CharField(
+        source="organisation.name", allow_null=True, default=None, help_text="Belonged to when voting."
+    )
     created_at = serializers.DateTimeField()
 
 
@@ -82,7 +86,10 @@ class QuorumOut(serializers.Serializer[Any]):
     """What an approval needs, and how many are in."""
 
     needed = serializers.IntegerField(source="terms.people")
+    organisations = serializers.IntegerField(source="terms.organisations")
     has_owner = serializers.BooleanField(source="terms.has_owner")
+    has_reviewer = serializers.BooleanField(source="terms.has_reviewer")
+    in_words = serializers.CharField(source="terms.in_words")
     approvals = serializers.SerializerMethodField()
     is_reachable = serializers.BooleanField(help_text="Whether enough people are left who may decide.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from django import forms
@@ -30,7 +31,15 @@ class RuleForm(forms.Form):
         label="People who must approve",
         help_text="Different people; nobody who is on the project counts.",
     )
+    organisations = forms.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=MOST_PEOPLE,
+        label="Of at least so many organisations",
+        help_text="As administrators entered them for each person; who has none counts for none. 0 does not ask.",
+    )
     has_owner = forms.BooleanField(required=False, label="One of them an owner of the dataset")
+    has_reviewer = forms.BooleanField(required=False, label="One of them a reviewer who is no owner")
     days = forms.IntegerField(
         min_value=1,
         max_value=MOST_DAYS,
@@ -39,14 +48,15 @@ class RuleForm(forms.Form):
         "Nothing is ever approved because nobody answered.",
     )
 
+    def clean_organisations(self) -> int:
+        return self.cleaned_data["organisations"] or 0
+
 
 @require_GET
 def approval(request: HttpRequest, slug: str) -> HttpResponse:
     """Show what an approval on a dataset needs, its versions, and what is proposed."""
     row = catalogue.dataset(slug, request.user)
-    now = standing.terms_in_force(row)
-    initial = {"people": now.people, "has_owner": now.has_owner, "days": now.days}
-    return _rule_page(request, row, RuleForm(initial=initial))
+    return _rule_page(request, row, RuleForm(initial=asdict(standing.terms_in_force(row))))
 
 
 def _rule_page(request: HttpRequest, row: Dataset, form: RuleForm) -> HttpResponse:
