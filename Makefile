@@ -22,7 +22,7 @@ PIP      = $$([ -x $(VENV)/bin/pip ] && echo $(PY) -m pip || echo $(PYTHON) -m p
 INSTALL  = $(PIP) install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test cover lint format types prove extras extras-here bench reference migrations pins clean
+.PHONY: help demo run test cover pictures lint format types prove extras extras-here bench reference migrations pins clean
 
 help:  ## List these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -55,6 +55,9 @@ format: $(DEV_PINS)  ## Let ruff repair what it can
 
 prove: $(DEV_PINS)  ## The long counts: audits over many runs, kill -9 loops, races (under 15 minutes on two cores)
 	$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "prove and not extras" --durations 40
+
+pictures: $(DEV_PINS)  ## Take the pictures of docs/tour.md anew (needs Chromium)
+	PICTURES=docs/pictures $(PY) -m pytest -q -m prove tests/journeys/test_tour.py
 
 extras:  ## The tests of the optional extras (Spark, mbi), in an environment of their own (needs Java; some 2 GB)
 	@$(MAKE) --no-print-directory VENV=.venv-extras extras-here
