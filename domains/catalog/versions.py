@@ -127,13 +127,11 @@ def _fit_others(version: DatasetVersion, main: schema.Table) -> None:
 def retire(version: DatasetVersion, *, reason: str, by: User) -> None:
     """End a published version that a newer one replaces; approvals pinned to it no longer run."""
     require(by, Permission.DATASET_PUBLISH, on=version)
+    if version.status != VersionStatus.PUBLISHED:  # one about to be erased is kept, not retired again
+        raise IllegalMove(f"This version is {version.state.label.lower()}; only a published one is retired.")
     newest = DatasetVersion.objects.filter(dataset=version.dataset_id, status=VersionStatus.PUBLISHED)
     is_in_use = version.dataset.status != DatasetStatus.WITHDRAWN
-    if (
-        is_in_use
-        and version.status == VersionStatus.PUBLISHED
-        and newest.aggregate(n=Max("number"))["n"] == version.number
-    ):
+    if is_in_use and newest.aggregate(n=Max("number"))["n"] == version.number:
         raise IllegalMove(
             "This is the newest version; freeze or withdraw the dataset instead.", code="newest_version"
         )

@@ -9,6 +9,7 @@ from domains.people.permissions import Permission
 _D, _W = DeliveryStatus, WebhookStatus
 _OWN = "owner"  # of the node's webhooks, whoever operates the node
 
+_ENDED = arrows(_D.DELIVERED, _D.GIVEN_UP, _D.DROPPED)
 DELIVERY_MOVES = (
     Move(
         "delivery.trying.settle",
@@ -17,13 +18,8 @@ DELIVERY_MOVES = (
         arrows(_D.WAITING, to=(_D.WAITING, _D.DELIVERED, _D.GIVEN_UP)),
     ),
     Move("delivery.trying.drop", "Drop", "worker", arrows(_D.WAITING, to=_D.DROPPED)),
-    Move(
-        "delivery.actions.redeliver",
-        "Send it again",
-        Permission.NOTICE_MANAGE,
-        arrows(_D.DELIVERED, _D.GIVEN_UP, _D.DROPPED),
-        only=_OWN,
-    ),
+    Move("delivery.actions.redeliver", "Send it again", Permission.NOTICE_MANAGE, _ENDED, only=_OWN),
+    Move("delivery.actions.redeliver", "Send it again", Permission.NODE_OPERATE, _ENDED),
 )
 
 WEBHOOK_MOVES = (

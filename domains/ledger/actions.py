@@ -43,10 +43,14 @@ def allocate(
     Whoever allocates is never on the project (S5).
     """
     require(by, Permission.BUDGET_ALLOCATE, on=grant)
-    require_running()
     project = Project.objects.get(pk=grant.project_id)
     if by.pk in project.member_ids:
         raise NotAllowed("You are on this project: somebody else allocates its budget.", code="benefits")
+    require_running()
+    if (
+        grant.status != GrantStatus.REQUESTED
+    ):  # from a suspended one an arrow leads back, for who reinstates it
+        raise IllegalMove(f"This grant is {grant.state.label.lower()}; its budget is allocated once.")
     if project.status != ProjectStatus.APPROVED:
         raise IllegalMove("A budget is allocated once the project is approved.")
     if valid_days < 1:

@@ -54,6 +54,8 @@ def propose(topup: TopUp, *, epsilon: Decimal, pure_epsilon: Decimal | None = No
     """Name the limit that an ask should get, as an administrator who is not on the project, and tell the second."""
     require(by, Permission.BUDGET_ALLOCATE, on=topup.grant)
     _require_no_benefit(topup.grant, by)
+    if topup.status != TopUpStatus.ASKED:
+        raise IllegalMove(f"This top-up is {topup.state.label.lower()}; nobody waits for a proposal.")
     row = _account_of(topup.grant)
     limit = _raised(row, epsilon, pure_epsilon)
     move(topup, TopUpStatus.PROPOSED, **_proposal(row, limit, epsilon, pure_epsilon, by))

@@ -130,7 +130,9 @@ def edit(
 def submit(project: Project, *, by: User) -> None:
     """Hand a project to the reviewers of its research area; after a vote it becomes a new version."""
     require(by, Permission.PROJECT_EDIT, on=project)
-    if project.status in EDITABLE and not project.grants.filter(status=GrantStatus.REQUESTED).exists():
+    if project.status not in EDITABLE:
+        raise IllegalMove(f"This project is {project.state.label.lower()}; it is not being written.")
+    if not project.grants.filter(status=GrantStatus.REQUESTED).exists():
         raise InvalidInput("Choose at least one dataset before handing it in.", code="datasets_invalid")
     version = freeze(project, by=by)
     move(project, ProjectStatus.IN_REVIEW, version=version.number)

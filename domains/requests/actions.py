@@ -161,6 +161,10 @@ def submit(analysis: AnalysisRequest, *, revision: int, by: User) -> None:
     """Hand a checked revision over: policy allows, refers it to people, or refuses; a repeat is answered at once."""
     with transaction.atomic(durable=True):
         require(by, Permission.REQUEST_SUBMIT, on=analysis)
+        if analysis.status != Status.READY:  # from an approval an arrow leads back, for a budget that is cut
+            raise IllegalMove(
+                f"This request is {analysis.state.label.lower()}; only a checked one is submitted."
+            )
         current = require_revision(analysis, revision)
         lock(analysis)
         # One submission a grant and a person at a time: automation's share is counted before it is used.

@@ -109,12 +109,12 @@ def release_held(release: Release, *, sha256: str, by: User) -> None:
 def _release_held(release: Release, sha256: str, by: User) -> None:
     require(by, Permission.RESULT_RELEASE, on=release)
     require_separate(release.analysis, by)
-    require_running()
     if has_approved(release.analysis, by):
         raise NotAllowed(
             "You approved this request, so somebody else must look at what came out.",
             code="separation_of_duties",
         )
+    require_running()
     if sha256 != release.sha256:
         raise IllegalMove("These are not the bytes that you looked at.", code="stale")
     Release.objects.select_for_update(no_key=True).get(pk=release.pk)  # before the log's head
