@@ -43,18 +43,7 @@ def allocate(
     Whoever allocates is never on the project (S5).
     """
     require(by, Permission.BUDGET_ALLOCATE, on=grant)
-    project = Project.objects.get(pk=grant.project_id)
-    if by.pk in project.member_ids:
-        raise NotAllowed("You are on this project: somebody else allocates its budget.", code="benefits")
-    require_running()
-    if (
-        grant.status != GrantStatus.REQUESTED
-    ):  # from a suspended one an arrow leads back, for who reinstates it
-        raise IllegalMove(f"This grant is {grant.state.label.lower()}; its budget is allocated once.")
-    if project.status != ProjectStatus.APPROVED:
-        raise IllegalMove("A budget is allocated once the project is approved.")
-    if valid_days < 1:
-        raise InvalidInput("A grant is valid for at least one day.", code="days_invalid")
+    project = _require_allocatable(grant, valid_days, by)
     limit = accounts.limit_from_epsilon(epsilon, grant.dataset.population, pure=pure_epsilon)
     cap = require_within_cap(grant, limit)
     person = _person_cap(grant, cap, person_epsilon, person_pure_epsilon)
@@ -75,6 +64,23 @@ def allocate(
     beside = f" and a pure ε of {pure_epsilon}" if pure_epsilon else ""
     text = f"“{project.title}” may now ask {grant.dataset.title}, with a budget of ε = {epsilon}{beside}."
     tell(members, Event.GRANT_ALLOCATED, text, f"/projects/{project.pk}/")
+
+
+def _require_allocatable(grant: AccessGrant, valid_days: int, by: User) -> Project:
+    """Return the grant's project, or raise: never for one's own project, and once, after its approval."""
+    project = Project.objects.get(pk=grant.project_id)
+    if by.pk in project.member_ids:
+        raise NotAllowed("You are on this project: somebody else allocates its budget.", code="benefits")
+    require_running()
+    if (
+        grant.status != GrantStatus.REQUESTED
+    ):  # from a suspended one an arrow leads back, for who reinstates it
+        raise IllegalMove(f"This grant is {grant.state.label.lower()}; its budget is allocated once.")
+    if project.status != ProjectStatus.APPROVED:
+        raise IllegalMove("A budget is allocated once the project is approved.")
+    if valid_days < 1:
+        raise InvalidInput("A grant is valid for at least one day.", code="days_invalid")
+    return project
 
 
 def _person_cap(
