@@ -63,14 +63,17 @@ def test_a_page_of_the_tour_is_there(
     assert response is not None
     assert response.status == 200
     assert page.locator("h1").count() == 1
-    _take(page, name)
+    if FOLDER:
+        _take(page, Path(FOLDER) / f"{name}.jpg", str(live.home))
     window.close()
 
 
-def _take(page: Page, name: str) -> None:
-    if FOLDER:
-        Path(FOLDER).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=Path(FOLDER) / f"{name}.jpg", type="jpeg", quality=62)
+def _take(page: Page, picture: Path, home: str) -> None:
+    """Take a picture on which no path of this machine stands."""
+    words = "home => document.body.innerHTML = document.body.innerHTML.replaceAll(home, '/var/lib/gridhouse')"
+    page.evaluate(words, home)
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=picture, type="jpeg", quality=62)
 
 
 def test_the_tour_shows_each_picture_and_no_other() -> None:
