@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from gridhouse.errors import NotFound
 from gridhouse.queries import Query
 from gridhouse.session import Session
 from gridhouse.values import Json, epsilon_text
@@ -151,6 +152,39 @@ class Project:
         """Say as a reviewer that a section is "fine" or needs a "change"; `approve` and the others decide."""
         body = {"version": self.version, "section": section, "verdict": verdict, "note": note}
         made: Json = self._session.post(f"projects/{self.id}/sections/", body)
+        return made
+
+    def amendment(self) -> Json:
+        """Return its amendment that is under way, or the last one: what it changes, and how it stands."""
+        found: Json = self._session.get(f"projects/{self.id}/amendment/")
+        return found
+
+    def amend(self, reason: str, **changes: Any) -> Json:
+        """Hand in an amendment of it, approved as it is; what was approved stays in force until reviewers decide.
+
+        `changes` are title, datasets, people, valid_until and answers. One that was sent back is handed in again.
+        """
+        address = f"projects/{self.id}/amendment/"
+        try:
+            now = self.amendment()
+        except NotFound:
+            now = {"status": ""}
+        if now["status"] not in {"draft", "changes_requested"}:
+            now = self._session.post(address)
+        self._session.patch(address, {"version": now["version"], "reason": reason, **changes})
+        made: Json = self._session.post(f"{address}submit/")
+        return made
+
+    def renew(self, reason: str, valid_until: str) -> Json:
+        """Ask for a later end of it, as "2027-12-31", with what was done and what is left to do."""
+        body = {"reason": reason, "valid_until": valid_until}
+        made: Json = self._session.post(f"projects/{self.id}/renew/", body)
+        return made
+
+    def decide_amendment(self, vote: str, reason: str = "") -> Json:
+        """Vote "approve", "request_changes" or "deny" on its amendment, as a reviewer who is not on it."""
+        body = {"version": self.amendment()["handed_in"], "vote": vote, "reason": reason}
+        made: Json = self._session.post(f"projects/{self.id}/amendment/review/", body)
         return made
 
     def submit(self) -> Project:

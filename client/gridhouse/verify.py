@@ -437,6 +437,14 @@ _VOTES = {
     "request.changes_requested": "request_changes",
     "request.denied": "deny",
 }
+
+
+def _hash_of(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+_HANDED_IN = {"project.submitted", "amendment.submitted"}
 _ENTRIES = {"charge.reserved": "RESERVE", "charge.committed": "COMMIT", "charge.voided": "VOID"}
 # Of each kind of row: its file, what of it the log repeats, and what an event says of the same; None if nothing.
 _STORY: dict[
@@ -447,6 +455,13 @@ _STORY: dict[
         lambda row: (row["project"], row["person"], row["version"], row["vote"]),
         lambda e, d: (
             (e["subject"], e["actor"], d["version"], d["vote"]) if e["event"] == "project.reviewed" else None
+        ),
+    ),
+    "version of the project": (
+        "project-versions.jsonl",
+        lambda row: (row["number"], _hash_of(row["content"]), row["submitted_by"]),
+        lambda e, d: (
+            (d["version"], d["sha256"], e["actor"]) if "sha256" in d and e["event"] in _HANDED_IN else None
         ),
     ),
     "vote on a request": (
@@ -517,8 +532,7 @@ def _compare_revisions(pack: Pack, events: list[dict[str, Any]]) -> None:
         hashed = row["hashed"]
         if hashed is None:
             continue
-        text = json.dumps(hashed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        if hashlib.sha256(text.encode()).hexdigest() != row["sha256"]:
+        if _hash_of(hashed) != row["sha256"]:
             raise VerificationError(
                 f"Revision {row['number']} of {row['request']} has another hash than it says."
             )

@@ -15,6 +15,8 @@ is.
 | --- | --- |
 | `project.jsonl`, `people.jsonl` | the project as it stands, and the names behind the keys |
 | `project-votes.jsonl`, `votes.jsonl` | every vote on the project and on its requests, with reasons |
+| `project-versions.jsonl`, `amendments.jsonl` | what was handed in, as it was, with its hash, and what amends what |
+| `section-reviews.jsonl` | what reviewers said of its sections |
 | `grants.jsonl` | which datasets it may ask |
 | `requests.jsonl`, `revisions.jsonl` | what was asked, each version of it, its cost and its hash |
 | `runs.jsonl`, `releases.jsonl`, `answers/` | what ran, what was let out, and the very bytes |

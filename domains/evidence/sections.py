@@ -15,7 +15,14 @@ from django.db.models import QuerySet
 from domains.jobs import queries as jobs
 from domains.ledger import extracts
 from domains.ledger import queries as books
-from domains.projects.models import AccessGrant, Project, ProjectReview
+from domains.projects.models import (
+    AccessGrant,
+    Amendment,
+    Project,
+    ProjectReview,
+    ProjectVersion,
+    SectionReview,
+)
 from domains.requests.lifecycle import ReleaseStatus, Status
 from domains.requests.models import AnalysisRequest, Release, Review, Revision
 from domains.requests.specification import ENGINE, digest
@@ -71,7 +78,8 @@ def _people(asked: Asked) -> Rows:
     members = {row.user_id for row in asked.project.members.all()}
     project = ProjectReview.objects.filter(project=asked.project).select_related("reviewer")
     reviews = Review.objects.filter(revision__analysis__in=asked.requests).select_related("reviewer")
-    voters = {row.reviewer_id: row.reviewer.name for part in (project, reviews) for row in part}
+    sections = SectionReview.objects.filter(version__project=asked.project).select_related("reviewer")
+    voters = {row.reviewer_id: row.reviewer.name for part in (project, sections, reviews) for row in part}
     for key, name in sorted(voters.items()):
         if key not in members:
             yield {"id": key, "name": name, "role": "voter", "from": None, "until": None}
@@ -86,6 +94,48 @@ def _project_votes(asked: Asked) -> Rows:
             "vote": row.vote,
             "reason": row.reason,
             "at": time(row.created_at),
+        }
+
+
+def _versions(asked: Asked) -> Rows:
+    """Tell what was handed in, as it was, with its hash; amendments among them say what they amend."""
+    for row in ProjectVersion.objects.filter(project=asked.project).select_related("form").order_by("number"):
+        yield {
+            "number": row.number,
+            "form": row.form.number,
+            "form_sha256": row.form.sha256,
+            "content": row.content,
+            "sha256": row.sha256,
+            "submitted_by": row.submitted_by_id,
+            "at": time(row.created_at),
+            "in_force": row.pk == asked.project.in_force_id,
+        }
+
+
+def _section_reviews(asked: Asked) -> Rows:
+    rows = SectionReview.objects.filter(version__project=asked.project).select_related("version")
+    for row in rows.order_by("version__number", "created_at", "pk"):
+        yield {
+            "version": row.version.number,
+            "section": row.section,
+            "person": row.reviewer_id,
+            "verdict": row.verdict,
+            "note": row.note,
+            "at": time(row.created_at),
+        }
+
+
+def _amendments(asked: Asked) -> Rows:
+    rows = Amendment.objects.filter(project=asked.project).select_related("base", "frozen")
+    for row in rows.exclude(frozen=None).order_by("pk"):
+        yield {
+            "id": row.pk,
+            "amends": row.base.number if row.base else None,
+            "version": row.frozen.number if row.frozen else None,
+            "status": row.status,
+            "reason": row.frozen.content["reason"] if row.frozen else "",
+            "decided_by": row.decided_by_id,
+            "decided_at": time(row.decided_at),
         }
 
 
@@ -115,6 +165,7 @@ def _requests(asked: Asked) -> Rows:
             "reasons": row.reasons,
             "revision": row.revision.number if row.revision else None,
             "submitted_at": time(row.submitted_at),
+            "project_version": row.project_version,
             "decided_by": row.decided_by_id,
             "decided_at": time(row.decided_at),
         }
@@ -225,6 +276,9 @@ SECTIONS: dict[str, Section] = {
     "project.jsonl": _project,
     "people.jsonl": _people,
     "project-votes.jsonl": _project_votes,
+    "project-versions.jsonl": _versions,
+    "section-reviews.jsonl": _section_reviews,
+    "amendments.jsonl": _amendments,
     "grants.jsonl": _grants,
     "requests.jsonl": _requests,
     "revisions.jsonl": _revisions,

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from domains.catalog.models import AccessPolicy, Dataset, DatasetVersion
 from domains.intake.models import Upload
 from domains.ledger import extracts
-from domains.projects.models import AccessGrant, Project
+from domains.projects.models import AccessGrant, Amendment, Project
 from domains.requests.models import AnalysisRequest, Release
 from domains.synthetic.models import SyntheticMock
 
@@ -17,7 +17,7 @@ from domains.synthetic.models import SyntheticMock
 def of_project(project: Project) -> QuerySet[Any]:
     """Select the project and all that hangs on it: grants, their accounts and charges, requests, releases."""
     grants = AccessGrant.objects.filter(project=project)
-    return _under(Project.objects.filter(pk=project.pk), grants)
+    return _under(Project.objects.filter(pk=project.pk), grants, Amendment.objects.filter(project=project))
 
 
 def of_dataset(dataset: Dataset) -> QuerySet[Any]:

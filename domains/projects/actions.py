@@ -19,6 +19,7 @@ from domains.node.queries import require_running
 from domains.notices.outbox import tell
 from domains.people.models import Membership, User
 from domains.people.permissions import Permission, Role, require
+from domains.projects.amending import end_amendments
 from domains.projects.application import answer, begun, freeze
 from domains.projects.application_forms import current
 from domains.projects.grants import (
@@ -32,7 +33,7 @@ from domains.projects.grants import (
 from domains.projects.guards import on_project, require_candidate, require_separate, require_version, stale
 from domains.projects.lifecycle import GrantStatus, ProjectStatus
 from domains.projects.membership import EDITABLE, add_member, end_member
-from domains.projects.models import Project, ProjectMember, ProjectReview, Vote
+from domains.projects.models import Project, ProjectMember, ProjectReview, ProjectVersion, Vote
 from domains.projects.policy import Ballot, Outcome, decide
 
 __all__ = [
@@ -199,9 +200,11 @@ _EVENTS = {
 
 def _conclude(project: Project, outcome: Outcome, *, by: User) -> None:
     now = timezone.now()
-    decided = {"decided_at": now, "decided_by": by}
+    decided: dict[str, Any] = {"decided_at": now, "decided_by": by}
     if outcome == Outcome.APPROVE:
-        move(project, ProjectStatus.APPROVED, valid_until=now + VALID_FOR, **decided)
+        frozen = ProjectVersion.objects.filter(project=project, number=project.version).first()
+        decided |= {"valid_until": now + VALID_FOR, "in_force": frozen}
+        move(project, ProjectStatus.APPROVED, **decided)
     elif outcome == Outcome.DENY:
         move(project, ProjectStatus.REJECTED, **decided)
         end_grants(project, asked=GrantStatus.DENIED, why="The project was rejected.")
@@ -253,6 +256,7 @@ def close(project: Project, *, report: str, by: User) -> None:
     require(by, Permission.PROJECT_CLOSE, on=project)
     why = text(report, "report", most=4000)
     move(project, ProjectStatus.CLOSED)
+    end_amendments(project)
     end_grants(
         project,
         asked=GrantStatus.WITHDRAWN,

@@ -39,10 +39,10 @@ def begun(answers: Mapping[str, Any]) -> dict[str, Any]:
         raise InvalidInput(
             f"Give “{taken[0]}” by its own name, not among the answers.", code="answer_invalid"
         )
-    return {"form": form, **_fields(questions.parse(form.text), {}, answers)}
+    return {"form": form, **fields_of(questions.parse(form.text), {}, answers)}
 
 
-def _fields(spec: Spec, kept: Mapping[str, Any], answers: Mapping[str, Any]) -> dict[str, Any]:
+def fields_of(spec: Spec, kept: Mapping[str, Any], answers: Mapping[str, Any]) -> dict[str, Any]:
     """Return which fields of a project `answers` change; answers that are not given stay as they are."""
     asked = spec.questions
     if unknown := sorted(answers.keys() - asked.keys()):
@@ -65,7 +65,7 @@ def answer(project: Project, *, version: int, answers: Mapping[str, Any], by: Us
         raise IllegalMove("Only a draft, or a project sent back for changes, can be edited.")
     require_version(project, version)
     project.refresh_from_db(fields=["answers", "form"])
-    changes = _fields(spec_of(project), project.answers, answers) | {"version": version + 1}
+    changes = fields_of(spec_of(project), project.answers, answers) | {"version": version + 1}
     if Project.objects.filter(pk=project.pk, version=version, status=project.status).update(**changes) != 1:
         raise stale()
     for name, value in changes.items():
@@ -85,7 +85,11 @@ class Progress:
 
 def progress(project: Project) -> list[Progress]:
     """Return how far each page is."""
-    spec, answers = spec_of(project), answers_of(project)
+    return how_far(spec_of(project), answers_of(project))
+
+
+def how_far(spec: Spec, answers: Mapping[str, Any]) -> list[Progress]:
+    """Return how far each page of a form is with these answers."""
     found = []
     for page in spec.pages:
         asked = list(questions.asked(spec, answers, page))
@@ -105,9 +109,7 @@ def freeze(project: Project, *, by: User) -> ProjectVersion:
         project.form = current()
         project.save(update_fields=["form"])
     form, spec, answers = project.form, spec_of(project), answers_of(project)
-    if lacking := questions.missing(spec, answers):
-        labels = ", ".join(f"“{question.label}”" for question in lacking)
-        raise InvalidInput(f"Answer first: {labels}.", code="answers_missing")
+    require_complete(spec, answers)
     voted = ProjectReview.objects.filter(project=project, version=project.version).exists()
     content = {
         "title": project.title,
@@ -124,6 +126,13 @@ def freeze(project: Project, *, by: User) -> ProjectVersion:
         sha256=digest(content),
         submitted_by=by,
     )
+
+
+def require_complete(spec: Spec, answers: Mapping[str, Any]) -> None:
+    """Raise InvalidInput with what is missing unless every required question is answered."""
+    if lacking := questions.missing(spec, answers):
+        labels = ", ".join(f"“{question.label}”" for question in lacking)
+        raise InvalidInput(f"Answer first: {labels}.", code="answers_missing")
 
 
 def digest(content: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ from domains.projects.lifecycle import GrantStatus
 from domains.projects.models import AccessGrant, Project
 
 MOST_DATASETS = 20
+LIVE = frozenset({GrantStatus.REQUESTED, GrantStatus.GRANTED, GrantStatus.SUSPENDED})
 
 
 def open_grants(project: Project, datasets: list[Dataset]) -> None:
@@ -55,6 +56,19 @@ def replace_grants(project: Project, datasets: list[Dataset]) -> None:
     new = [dataset for dataset in datasets if dataset.pk not in asked]
     if new:
         open_grants(project, new)
+
+
+def amend_grants(project: Project, *, new: list[Dataset], gone: set[str], by: User) -> None:
+    """Ask for datasets, and give up those of the short names `gone`, with an approved amendment."""
+    rows = AccessGrant.objects.filter(project=project, status__in=LIVE).select_related("dataset")
+    here = {row.dataset.slug: row for row in rows}
+    for slug in sorted(gone & here.keys()):
+        row = here[slug]
+        to = GrantStatus.WITHDRAWN if row.status == GrantStatus.REQUESTED else GrantStatus.CLOSED
+        move(row, to, ended_reason="An amendment of the project gave it up.")
+        record(Event.GRANT_REVOKED, by=by, on=row, status=to.value, reason=row.ended_reason)
+    if missing := [dataset for dataset in new if dataset.slug not in here]:
+        open_grants(project, missing)
 
 
 def end_grants(project: Project, *, asked: GrantStatus, granted: GrantStatus | None = None, why: str) -> None:

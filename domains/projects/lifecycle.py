@@ -27,11 +27,20 @@ class GrantStatus(models.TextChoices):
     CLOSED = "closed"
 
 
+class AmendmentStatus(models.TextChoices):
+    DRAFT = "draft"
+    IN_REVIEW = "in_review"
+    CHANGES_REQUESTED = "changes_requested"
+    APPROVED = "approved"
+    DENIED = "denied"
+    WITHDRAWN = "withdrawn"
+
+
 def _to(*states: str) -> frozenset[str]:
     return frozenset(states)
 
 
-_P, _G = ProjectStatus, GrantStatus
+_P, _G, _A = ProjectStatus, GrantStatus, AmendmentStatus
 
 PROJECT: dict[str, State] = {
     _P.DRAFT: State(
@@ -81,4 +90,28 @@ GRANT: dict[str, State] = {
     ),
     _G.REVOKED: State("Revoked", None, _to(), "Ended by the dataset's owner."),
     _G.CLOSED: State("Closed", None, _to(), "Ended with its project."),
+}
+
+AMENDMENT: dict[str, State] = {
+    _A.DRAFT: State(
+        "Draft",
+        Role.PROJECT_LEAD,
+        _to(_A.IN_REVIEW, _A.WITHDRAWN),
+        "Being written by the project's lead; the project goes on as it was approved.",
+    ),
+    _A.IN_REVIEW: State(
+        "In review",
+        Role.AREA_REVIEWER,
+        _to(_A.APPROVED, _A.DENIED, _A.CHANGES_REQUESTED, _A.WITHDRAWN),
+        "A reviewer of the research area decides; until then the version before stays in force.",
+    ),
+    _A.CHANGES_REQUESTED: State(
+        "Changes requested",
+        Role.PROJECT_LEAD,
+        _to(_A.IN_REVIEW, _A.WITHDRAWN),
+        "The lead answers the reviewer's note.",
+    ),
+    _A.APPROVED: State("Approved", None, _to(), "In force from its approval on."),
+    _A.DENIED: State("Denied", None, _to(), "The project goes on as it was."),
+    _A.WITHDRAWN: State("Withdrawn", None, _to(), "Taken back before a decision, or ended with its project."),
 }

@@ -37,15 +37,28 @@ def add_member(project: Project, user: User, *, by: User) -> ProjectMember:
         raise IllegalMove(
             "People are added while a project is being written, or by a reviewer once it is approved."
         )
+    _take_on(project, user, by=by)
+    project.refresh_from_db(fields=["version"])
+    return ProjectMember.objects.get(project=project, user=user, ended_at=None)
+
+
+def _take_on(project: Project, user: User, *, by: User) -> None:
     require_candidate(project, user)
     with once(f"{user.name} is on this project already.", code="already_member"):
-        member = ProjectMember.objects.create(
-            project=project, user=user, role=Role.PROJECT_MEMBER, added_by=by
-        )
-    project.refresh_from_db(fields=["version"])
+        ProjectMember.objects.create(project=project, user=user, role=Role.PROJECT_MEMBER, added_by=by)
     record(Event.MEMBER_ADDED, by=by, on=project, user=user.pk)
     tell([user], Event.MEMBER_ADDED, f"You are now on “{project.title}”.", f"/projects/{project.pk}/")
-    return member
+
+
+def amend_members(project: Project, *, new: set[str], gone: set[str], by: User) -> None:
+    """Take people on and off with an approved amendment, but its lead; who came or left meanwhile stays so."""
+    rows = ProjectMember.objects.filter(project=project, ended_at=None).select_related("user")
+    here = {row.user_id: row for row in rows}
+    for key in sorted(gone & here.keys()):
+        if here[key].role != Role.PROJECT_LEAD:
+            _take_off(project, here[key], by=by)
+    for user in User.objects.filter(pk__in=new - here.keys()).order_by("pk"):
+        _take_on(project, user, by=by)
 
 
 @transaction.atomic(durable=True)
@@ -57,7 +70,11 @@ def end_member(project: Project, user: User, *, by: User) -> None:
         raise NotFound("This person is not on the project.", code="not_member")
     if member.role == Role.PROJECT_LEAD:
         raise IllegalMove("The lead answers for the project; close it instead.", code="lead_stays")
-    now = timezone.now()
+    _take_off(project, member, by=by)
+
+
+def _take_off(project: Project, member: ProjectMember, *, by: User) -> None:
+    user, now = member.user, timezone.now()
     if ProjectMember.objects.filter(pk=member.pk, ended_at=None).update(ended_at=now, ended_by=by) != 1:
         raise IllegalMove("This person has just been taken off the project.")
     record(Event.MEMBER_ENDED, by=by, on=project, user=user.pk)

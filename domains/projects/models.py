@@ -10,7 +10,21 @@ from domains.base import AppendOnly, HasLifecycle, Model, paired
 from domains.catalog.models import Dataset, ResearchArea
 from domains.people.models import User
 from domains.people.permissions import Role
+from domains.projects.amendment_models import Amendment
 from domains.projects.lifecycle import GRANT, PROJECT, GrantStatus, ProjectStatus
+
+__all__ = [
+    "AccessGrant",
+    "Amendment",
+    "FormVersion",
+    "Project",
+    "ProjectMember",
+    "ProjectReview",
+    "ProjectVersion",
+    "SectionReview",
+    "SectionVerdict",
+    "Vote",
+]
 
 
 class FormVersion(AppendOnly):
@@ -61,6 +75,11 @@ class Project(Model, HasLifecycle):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
     valid_until = models.DateTimeField(null=True, blank=True)
+    in_force = (
+        models.ForeignKey(  # what was approved last; none of what was approved before there were versions
+            "ProjectVersion", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+        )
+    )
     suspended_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )

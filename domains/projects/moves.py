@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from domains.base import Machine, Move, arrows
 from domains.people.permissions import Permission
-from domains.projects.lifecycle import GRANT, PROJECT, GrantStatus, ProjectStatus
+from domains.projects.lifecycle import AMENDMENT, GRANT, PROJECT, AmendmentStatus, GrantStatus, ProjectStatus
 
-_P, _G = ProjectStatus, GrantStatus
+_P, _G, _A = ProjectStatus, GrantStatus, AmendmentStatus
 _SEPARATE = frozenset({"project"})
 _WRITTEN = arrows(_P.DRAFT, _P.CHANGES_REQUESTED)
 
@@ -89,6 +89,8 @@ PROJECT_MOVES = (
         Permission.PROJECT_CLOSE,
         arrows(_P.APPROVED, _P.SUSPENDED, to=_P.CLOSED),
     ),
+    Move("projects.amendments.begin", "Begin an amendment", Permission.PROJECT_EDIT, arrows(_P.APPROVED)),
+    Move("projects.amendments.renew", "Ask to renew", Permission.PROJECT_EDIT, arrows(_P.APPROVED)),
 )
 
 _LIVE = arrows(_G.GRANTED, _G.SUSPENDED)
@@ -152,9 +154,54 @@ GRANT_MOVES = (
         arrows(_G.REQUESTED, to=_G.WITHDRAWN) | arrows(_G.GRANTED, _G.SUSPENDED, to=_G.CLOSED),
         through=_PROJECT,
     ),
+    Move(
+        "projects.amending.review",
+        "Give up by an amendment",
+        Permission.PROJECT_REVIEW,
+        arrows(_G.REQUESTED, to=_G.WITHDRAWN) | arrows(_G.GRANTED, _G.SUSPENDED, to=_G.CLOSED),
+        _SEPARATE,
+        pauses=True,
+        through=_PROJECT,
+    ),
+)
+
+_AMENDED = arrows(_A.DRAFT, _A.CHANGES_REQUESTED)
+
+
+def _vote(label: str, to: AmendmentStatus, *, pauses: bool = False) -> Move:
+    edges = arrows(_A.IN_REVIEW, to=to)
+    return Move("projects.amending.review", label, Permission.PROJECT_REVIEW, edges, _SEPARATE, pauses=pauses)
+
+
+AMENDMENT_MOVES = (
+    Move("projects.amendments.answer", "Answer", Permission.PROJECT_EDIT, _AMENDED),
+    Move("projects.amendments.change", "Change", Permission.PROJECT_EDIT, _AMENDED),
+    Move(
+        "projects.amendments.submit",
+        "Hand in",
+        Permission.PROJECT_EDIT,
+        arrows(_A.DRAFT, _A.CHANGES_REQUESTED, to=_A.IN_REVIEW),
+    ),
+    Move(
+        "projects.amendments.withdraw",
+        "Withdraw",
+        Permission.PROJECT_EDIT,
+        arrows(_A.DRAFT, _A.IN_REVIEW, _A.CHANGES_REQUESTED, to=_A.WITHDRAWN),
+    ),
+    Move(
+        "projects.actions.close",
+        "Close",
+        Permission.PROJECT_CLOSE,
+        arrows(_A.DRAFT, _A.IN_REVIEW, _A.CHANGES_REQUESTED, to=_A.WITHDRAWN),
+        through=_PROJECT,
+    ),
+    _vote("Approve", _A.APPROVED, pauses=True),
+    _vote("Request changes", _A.CHANGES_REQUESTED),
+    _vote("Deny", _A.DENIED),
 )
 
 MACHINES = (
     Machine("Project", "Project", _P.DRAFT, PROJECT, PROJECT_MOVES),
     Machine("Access grant", "AccessGrant", _G.REQUESTED, GRANT, GRANT_MOVES),
+    Machine("Amendment", "Amendment", _A.DRAFT, AMENDMENT, AMENDMENT_MOVES),
 )

@@ -9,8 +9,8 @@ from domains.errors import NotFound
 from domains.people.models import User
 from domains.people.permissions import Permission, Role, allows
 from domains.projects.guards import on_project
-from domains.projects.lifecycle import GrantStatus, ProjectStatus
-from domains.projects.models import AccessGrant, FormVersion, Project, ProjectReview
+from domains.projects.lifecycle import AmendmentStatus, GrantStatus, ProjectStatus
+from domains.projects.models import AccessGrant, Amendment, FormVersion, Project, ProjectReview
 
 _GRANTS = (
     AccessGrant.objects.select_related("project", "dataset__area", "dataset__population", "granted_by")
@@ -77,7 +77,7 @@ def projects(user: User, *, search: str = "", status: str | None = None) -> Quer
 def project(key: str, user: User) -> Project:
     """Return one project that `user` may read, with its reviews, or raise NotFound."""
     reviews = Prefetch("reviews", ProjectReview.objects.select_related("reviewer"))
-    rows = visible_to(user).select_related("form").prefetch_related(reviews)
+    rows = visible_to(user).select_related("form", "in_force").prefetch_related(reviews)
     found = rows.filter(pk=key).first()
     if found is None:
         raise NotFound("There is no such project that you can see.")
@@ -130,6 +130,25 @@ def your_turn(user: User) -> QuerySet[Project]:
     led = Project.objects.filter(members__user=user, members__role=Role.PROJECT_LEAD, members__ended_at=None)
     states = [ProjectStatus.DRAFT, ProjectStatus.CHANGES_REQUESTED]
     return _projects().filter(pk__in=led.values("pk"), status__in=states).order_by("-id")
+
+
+def amendments_to_review(user: User) -> QuerySet[Amendment]:
+    """Return the amendments that wait for a decision which `user` may make, oldest first."""
+    rows = Amendment.objects.select_related("project__area").order_by("id")
+    if not allows(user, Permission.PROJECT_REVIEW, on=_Reviewed(user)):
+        return rows.none()
+    rows = rows.filter(status=AmendmentStatus.IN_REVIEW, project__status=ProjectStatus.APPROVED)
+    own = Project.objects.filter(members__user=user).values("pk")
+    rows = rows.filter(project__area__in=_seated(user).values("pk")).exclude(project__in=own)
+    return rows.exclude(project__created_by=user)
+
+
+def own_amendments(user: User) -> QuerySet[Amendment]:
+    """Return the amendments of projects that `user` leads which wait for them."""
+    led = Project.objects.filter(members__user=user, members__role=Role.PROJECT_LEAD, members__ended_at=None)
+    states = [AmendmentStatus.DRAFT, AmendmentStatus.CHANGES_REQUESTED]
+    rows = Amendment.objects.select_related("project__area").filter(status__in=states)
+    return rows.filter(project__in=led.values("pk")).order_by("-id")
 
 
 def _grants() -> QuerySet[AccessGrant]:

@@ -15,8 +15,8 @@ from domains.people.permissions import Permission, require
 from domains.projects import changes, questions
 from domains.projects.changes import Part
 from domains.projects.guards import require_separate, require_version
-from domains.projects.lifecycle import ProjectStatus
-from domains.projects.models import Project, ProjectVersion, SectionReview, SectionVerdict
+from domains.projects.lifecycle import AmendmentStatus, ProjectStatus
+from domains.projects.models import Amendment, Project, ProjectVersion, SectionReview, SectionVerdict
 
 
 @transaction.atomic(durable=True)
@@ -29,9 +29,10 @@ def review_section(
     if verdict not in SectionVerdict.values:
         raise InvalidInput(f"A section is one of {', '.join(SectionVerdict.values)}.", code="verdict_invalid")
     why = text(note, "note", most=4000, least=1 if verdict == SectionVerdict.CHANGE else 0)
-    if project.status != ProjectStatus.IN_REVIEW:
-        raise IllegalMove(f"This project is {project.state.label.lower()}; it is not being reviewed.")
-    require_version(project, version)
+    if not _is_amendment(project, version):
+        if project.status != ProjectStatus.IN_REVIEW:
+            raise IllegalMove(f"This project is {project.state.label.lower()}; it is not being reviewed.")
+        require_version(project, version)
     frozen = ProjectVersion.objects.select_related("form").filter(project=project, number=version).first()
     if frozen is None or section not in {one.id for one in questions.parse(frozen.form.text).sections}:
         raise InvalidInput("The application has no such section.", code="section_unknown")
@@ -42,6 +43,13 @@ def review_section(
         Event.PROJECT_SECTION_REVIEWED, by=by, on=project, version=version, section=section, verdict=verdict
     )
     return made
+
+
+def _is_amendment(project: Project, version: int) -> bool:
+    """Answer whether an amendment waits for a decision as this version; both rows stay locked until we are done."""
+    Project.objects.select_for_update().get(pk=project.pk)
+    waiting = Amendment.objects.filter(project=project, status=AmendmentStatus.IN_REVIEW)
+    return waiting.filter(frozen__number=version, project__status=ProjectStatus.APPROVED).exists()
 
 
 def standing(version: ProjectVersion) -> dict[str, list[SectionReview]]:
@@ -67,6 +75,14 @@ def versions_of(project: Project) -> list[ProjectVersion]:
         .prefetch_related("section_reviews__reviewer")
         .order_by("-number")
     )
+
+
+def before(shown: ProjectVersion, rows: list[ProjectVersion]) -> ProjectVersion | None:
+    """Return what a version is compared with: what it amends, or what was handed in before it."""
+    amends = shown.content.get("amends")
+    if amends is not None:
+        return next((row for row in rows if row.number == amends), None)
+    return next((row for row in rows if row.number < shown.number), None)
 
 
 def version_of(rows: list[ProjectVersion], number: int) -> ProjectVersion:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domains.notices.tasks import Line, Work
 from domains.projects import queries
-from domains.projects.models import AccessGrant, Project
+from domains.projects.models import AccessGrant, Amendment, Project
 
 
 def _to_review(row: Project) -> Line:
@@ -13,6 +13,11 @@ def _to_review(row: Project) -> Line:
 
 def _own(row: Project) -> Line:
     return Line(row.title, row.area.name, f"/projects/{row.pk}/", row.created_at)
+
+
+def _amended(row: Amendment) -> Line:
+    where = f"/projects/{row.project_id}/amendment/"
+    return Line(row.title, row.project.area.name, where, row.created_at)
 
 
 def _to_allocate(row: AccessGrant) -> Line:
@@ -34,6 +39,21 @@ WORK = (
         _own,
         is_own=True,
         covers=frozenset({"projects.Project.draft", "projects.Project.changes_requested"}),
+    ),
+    Work(
+        "amendment.review",
+        "Review an amendment",
+        queries.amendments_to_review,
+        _amended,
+        covers=frozenset({"projects.Amendment.in_review"}),
+    ),
+    Work(
+        "amendment.finish",
+        "Finish and hand in an amendment",
+        queries.own_amendments,
+        _amended,
+        is_own=True,
+        covers=frozenset({"projects.Amendment.draft", "projects.Amendment.changes_requested"}),
     ),
     Work(
         "grant.allocate",

@@ -178,6 +178,7 @@ def submit(analysis: AnalysisRequest, *, revision: int, by: User) -> None:
         policy, verdict = verdict_for(analysis.grant, specification)
         changes = {
             "submitted_at": timezone.now(),
+            "project_version": _in_force(analysis),
             "reasons": verdict.reasons,
             "policy_id": policy and policy.policy_id,
             "policy_findings": [finding.to_dict() for finding in verdict.findings],
@@ -197,6 +198,13 @@ def submit(analysis: AnalysisRequest, *, revision: int, by: User) -> None:
                 f"“{analysis.title}” waits for your decision.",
                 f"/requests/{analysis.pk}/decision/",
             )
+
+
+def _in_force(analysis: AnalysisRequest) -> int | None:
+    """Return the version of the project that is in force now, which an amendment may change later."""
+    grants = AccessGrant.objects.filter(pk=analysis.grant_id)
+    number: int | None = grants.values_list("project__in_force__number", flat=True).get()
+    return number
 
 
 def require_revision(analysis: AnalysisRequest, number: int) -> Revision:

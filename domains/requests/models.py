@@ -62,6 +62,7 @@ class AnalysisRequest(Model, HasLifecycle):
     )
     policy_findings = models.JSONField(default=list, blank=True)  # what it said on submission, rule by rule
     submitted_at = models.DateTimeField(null=True, blank=True)
+    project_version = models.PositiveIntegerField(null=True, blank=True)  # in force when it was submitted
     decided_at = models.DateTimeField(null=True, blank=True)
     decided_by = models.ForeignKey(  # None when a policy decided
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"

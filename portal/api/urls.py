@@ -7,6 +7,7 @@ from rest_framework.routers import SimpleRouter
 from portal.api import (
     accounts,
     agreements,
+    amendments,
     applications,
     areas,
     audit,
@@ -51,6 +52,7 @@ _RESOURCES = (
     connections,
     policies,
     projects,
+    amendments,
     applications,
     agreements,
     grants,

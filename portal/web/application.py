@@ -14,10 +14,11 @@ from django.views.decorators.http import require_GET, require_http_methods
 from domains.errors import InvalidInput, NotFound
 from domains.people.models import User
 from domains.people.permissions import Permission, allows, require
-from domains.projects import actions, application, changes, queries, questions, sections
+from domains.projects import actions, amending, amendments, application, changes, queries, questions, sections
 from domains.projects.application_forms import spec_of
+from domains.projects.lifecycle import ProjectStatus
 from domains.projects.membership import EDITABLE
-from domains.projects.models import Project, SectionVerdict
+from domains.projects.models import Project, ProjectVersion, SectionVerdict
 from domains.projects.questions import Question
 from portal.web import pages
 
@@ -87,7 +88,7 @@ class PageForm(forms.Form):
         return [(one, self[f"q_{one.id}"]) for one in section.questions if one in self.asked]
 
 
-def _asked(spec: questions.Spec, page: questions.Page, answers: Any) -> dict[Question, str]:
+def asked_of(spec: questions.Spec, page: questions.Page, answers: Any) -> dict[Question, str]:
     """Return what a page asks with its help; a condition on the page itself is told in words, for it may change."""
     found, here = {}, {question.id for question in page.questions}
     for question in page.questions:
@@ -114,7 +115,7 @@ def page(request: HttpRequest, key: str, name: str) -> HttpResponse:
     if here is None:
         raise NotFound("The application has no such page.")
     initial = {f"q_{one}": value for one, value in answers.items()} | {"version": project.version}
-    form = PageForm(_asked(spec, here, answers), request.POST or None, initial=initial)
+    form = PageForm(asked_of(spec, here, answers), request.POST or None, initial=initial)
     if request.method == "POST":
         if form.is_valid():
             version = form.cleaned_data["version"]
@@ -191,13 +192,16 @@ def _read(request: HttpRequest, project: Project, typed: dict[str, SectionForm])
     if not rows:
         shown, before, parts = None, None, changes.parts(spec_of(project), application.answers_of(project))
     else:
-        shown = next((row for row in rows if str(row.number) == asked), rows[0])
-        before = next((row for row in rows if row.number < shown.number), None)
+        waiting = amendments.waiting(project)
+        first = waiting or project.in_force_id
+        shown = next((row for row in rows if str(row.number) == asked), None)
+        shown = shown or next((row for row in rows if row.pk == first), rows[0])
+        before = sections.before(shown, rows)
         parts = sections.parts_of(shown, before)
     standing = sections.standing(shown) if shown is not None else {}
-    is_open = shown is not None and shown.number == project.version
-    may_review = is_open and queries.may_review(project, request.user)
-    forms_ = {part.id: _section_form(part.id, project, typed) for part in parts if part.id and may_review}
+    may_review = shown is not None and _may_review(project, shown, request.user)
+    number = shown.number if shown is not None else project.version
+    forms_ = {part.id: _section_form(part.id, number, typed) for part in parts if part.id and may_review}
     values = {
         "project": project,
         "versions": rows,
@@ -221,8 +225,16 @@ def _title_changes(shown: Any, before: Any) -> Sequence[changes.Piece]:
     return changes.by_word(before.content["title"], shown.content["title"])
 
 
-def _section_form(name: str, project: Project, typed: dict[str, SectionForm]) -> SectionForm:
-    return typed.get(name) or SectionForm(prefix=name, initial={"version": project.version})
+def _may_review(project: Project, shown: ProjectVersion, user: User) -> bool:
+    """Answer whether what is shown is what waits for a decision: the project itself, or an amendment of it."""
+    if project.status == ProjectStatus.APPROVED:
+        amendment = amendments.latest(project)
+        return amendment is not None and amendment.frozen == shown and amending.may_review(amendment, user)
+    return shown.number == project.version and queries.may_review(project, user)
+
+
+def _section_form(name: str, number: int, typed: dict[str, SectionForm]) -> SectionForm:
+    return typed.get(name) or SectionForm(prefix=name, initial={"version": number})
 
 
 @require_http_methods(["POST"])

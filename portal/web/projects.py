@@ -16,7 +16,7 @@ from domains.errors import NotAllowed, NotFound
 from domains.evidence import pack, register
 from domains.people.models import User
 from domains.people.permissions import Permission, Role, allows, require
-from domains.projects import actions, application, queries
+from domains.projects import actions, amendments, application, queries
 from domains.projects.lifecycle import PROJECT, ProjectStatus
 from domains.projects.models import Project, Vote
 from domains.projects.purposes import LABELS
@@ -136,9 +136,24 @@ def _page(request: HttpRequest, project: Project, form: ProjectReviewForm | None
         "progress": application.progress(project) if may_edit and project.status in EDITABLE else [],
         "becomes_public": register.since() is not None and project.status in OPEN,
         "is_listed": project.status in register.LISTED and register.is_public(project.decided_at),
+        **_amendment(project, user, now),
         "may_have_evidence": pack.may_have(user, project),
     }
     return render(request, "projects/detail.html", values, status=200 if is_fresh else 422)
+
+
+def _amendment(project: Project, user: User, now: Any) -> dict[str, Any]:
+    """Return what the page says of amendments and of the approval's end."""
+    last = amendments.latest(project)
+    is_open = last is not None and last.status in amendments.OPEN
+    may = project.status == ProjectStatus.APPROVED and allows(user, Permission.PROJECT_EDIT, on=project)
+    ends = project.valid_until
+    return {
+        "amendment": last,
+        "amendment_open": is_open,
+        "may_amend": may and not is_open,
+        "has_expired": project.status == ProjectStatus.APPROVED and ends is not None and ends <= now,
+    }
 
 
 def _may_add(project: Project, user: User) -> bool:

@@ -1,9 +1,11 @@
 """Owners, reviewers and administrators from Python: a dataset is made, a project decided, a budget given."""
 
 import sys
+from datetime import timedelta
 
 import gridhouse
 import pytest
+from django.utils import timezone
 from gridhouse import datasets
 
 from tests import hospital, make
@@ -134,6 +136,22 @@ def test_an_application_is_answered_reviewed_by_section_and_handed_in_again(prop
     newest, first = again.submit().versions()
     assert newest["content"]["answers"]["funding"] == "The council"
     assert [row["note"] for row in first["sections"]] == ["Which care?"]
+
+
+def test_an_amendment_is_sent_back_and_approved_while_the_project_goes_on(proposed, connect):
+    rita = connect("rita").project(proposed.id)
+    rita.approve()
+    sam = connect("sam").project(proposed.id)
+    assert sam.amend("More nights.", title="At night", answers={"funding": "The city"})["amends"] == 1
+    assert rita.decide_amendment("request_changes", "Which city?")["status"] == "changes_requested"
+    assert sam.amend("Ulm, that is.", answers={"funding": "Ulm"})["status"] == "in_review"
+    assert sam.refresh().title != "At night"
+    assert rita.decide_amendment("approve")["status"] == "approved"
+    assert sam.refresh().title == "At night"
+    assert (
+        sam.renew("Half is done.", f"{timezone.now() + timedelta(days=500):%Y-%m-%d}")["status"]
+        == "in_review"
+    )
 
 
 def test_a_vote_on_an_older_version_does_not_count(proposed, connect):

@@ -7,7 +7,7 @@ import pytest
 from tests.house.source import ROOMS, modules, tree
 
 MOST_LINES, MOST_IN_FUNCTION = 300, 40
-LARGER = {"gridhouse.verify": 510}  # outsiders copy it and read it alone, so it stays one file
+LARGER = {"gridhouse.verify": 520}  # outsiders copy it and read it alone, so it stays one file
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 

@@ -117,6 +117,7 @@ def test_every_page_keeps_the_rules_and_fits_the_screen(
             f"/requests/{waiting}/",
             f"/requests/new/{live.grant.id}/",
             f"/requests/new/{live.grant.id}/?way=form",
+            f"/projects/{live.grant.project['id']}/renew/",
         ],
         "alice": [f"/requests/{waiting}/decision/", f"/requests/{waiting}/recuse/"],
         "theo": [f"/projects/{live.grant.project['id']}/evidence/"],

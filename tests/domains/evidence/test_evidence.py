@@ -143,6 +143,10 @@ ATTACKS: dict[str, Callable[[Files], None]] = {
     "forged vote": changed("votes.jsonl", _forge),
     "vote turned round": changed("votes.jsonl", lambda lines: lines[0].update(vote="deny")),
     "missing vote on the project": changed("project-votes.jsonl", lambda lines: lines.pop()),
+    "missing version of the project": changed("project-versions.jsonl", lambda lines: lines.pop()),
+    "version of the project, other words": changed(
+        "project-versions.jsonl", lambda lines: lines[0]["content"].update(title="Another")
+    ),
     "swapped revision": changed("revisions.jsonl", _swap),
     "swapped revision, hashed anew": changed("revisions.jsonl", _swap_with_hash),
     "revision's cost lowered": changed("revisions.jsonl", lambda lines: lines[0].update(rho=1)),
