@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+
+from django.utils import timezone
 
 from domains.agreements import actions as agreements
 from domains.catalog import actions as catalog
@@ -18,7 +21,7 @@ from domains.ledger import limits, topups
 from domains.node import actions as node
 from domains.people.permissions import Role
 from domains.projects import actions as projects
-from domains.projects import application, sections
+from domains.projects import amending, amendments, application, sections
 from domains.requests import actions, decisions, dry_runs, incidents, panel, releases
 from domains.requests import rules as approval_rules
 from domains.synthetic import actions as synthetic
@@ -41,6 +44,12 @@ def _vote(vote: str) -> Call:
 
 def _judge(vote: str) -> Call:
     return lambda o, by, w: projects.review(o, version=o.version, vote=vote, reason="Because.", by=by)
+
+
+def _decide(vote: str) -> Call:
+    return lambda o, by, w: amending.review(
+        o, version=o.frozen.number if o.frozen else 1, vote=vote, reason="Because.", by=by
+    )
 
 
 CALLS: dict[tuple[str, str], Call] = {
@@ -102,6 +111,27 @@ CALLS: dict[tuple[str, str], Call] = {
     ("projects.actions.suspend", "Suspend"): lambda o, by, w: projects.suspend(o, reason="Stop.", by=by),
     ("projects.actions.reinstate", "Reinstate"): lambda o, by, w: projects.reinstate(o, reason="On.", by=by),
     ("projects.actions.close", "Close"): lambda o, by, w: projects.close(o, report="Done.", by=by),
+    ("projects.amendments.begin", "Begin an amendment"): lambda o, by, w: amendments.begin(o, by=by),
+    ("projects.amendments.renew", "Ask to renew"): lambda o, by, w: amendments.renew(
+        o, reason="More.", valid_until=timezone.now().date() + timedelta(days=700), by=by
+    ),
+    ("projects.amendments.answer", "Answer"): lambda o, by, w: amendments.answer(
+        o, version=o.version, answers={}, by=by
+    ),
+    ("projects.amendments.change", "Change"): lambda o, by, w: amendments.change(
+        o,
+        version=o.version,
+        title="A title",
+        reason="More.",
+        datasets=[w.access().dataset],
+        people=[],
+        by=by,
+    ),
+    ("projects.amendments.submit", "Hand in"): lambda o, by, w: amendments.submit(o, by=by),
+    ("projects.amendments.withdraw", "Withdraw"): lambda o, by, w: amendments.withdraw(o, by=by),
+    ("projects.amending.review", "Approve"): _decide("approve"),
+    ("projects.amending.review", "Request changes"): _decide("request_changes"),
+    ("projects.amending.review", "Deny"): _decide("deny"),
     ("ledger.actions.allocate", "Allocate a budget"): lambda o, by, w: ledger.allocate(
         o, epsilon=Decimal(1), by=by
     ),

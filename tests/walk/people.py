@@ -48,6 +48,7 @@ GIVES: dict[str, tuple[dict[str, set[Role]], ...]] = {
     "AccessGrant": (AREA, DATASET, PROJECT),
     "TopUp": (AREA, DATASET, PROJECT),
     "Project": (AREA, DATASET, PROJECT),
+    "Amendment": (AREA, DATASET, PROJECT),
     "Dataset": (AREA, DATASET),
     "DatasetVersion": (AREA, DATASET),
     "AccessPolicy": (AREA, DATASET),

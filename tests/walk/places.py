@@ -23,7 +23,8 @@ from domains.ledger import queries as books
 from domains.node import actions as node
 from domains.people.permissions import Role
 from domains.projects import actions as projects
-from domains.projects.models import AccessGrant, Project
+from domains.projects import amending, amendments
+from domains.projects.models import AccessGrant, Amendment, Project
 from domains.requests import actions, decisions, dry_runs, incidents, releases, upkeep
 from domains.requests import rules as approval_rules
 from domains.requests.lifecycle import Status
@@ -158,6 +159,28 @@ def _project(w: Stage, state: str) -> Project:
     elif state == "closed":
         projects.close(row, report="Done.", by=sam)
     return row
+
+
+def amendment(state: str) -> Place:
+    """Return an amendment, in a state, of a project that Rita approved; she decides on it too."""
+
+    def reached(w: Stage, patch: Any) -> Any:
+        sam, of = w.user("sam"), _project(w, "approved")
+        row = amendments.begin(Project.objects.get(pk=of.pk), by=sam)
+        people = [w.user(name) for name in ("max", "hat", "dot", "mia")]
+        words = {"title": "Amended", "reason": "More.", "datasets": [w.access().dataset], "people": people}
+        amendments.change(row, version=row.version, **words, by=sam)
+        if state == "withdrawn":
+            amendments.withdraw(row, by=sam)
+        elif state != "draft":
+            amendments.submit(row, by=sam)
+        votes = {"approved": "approve", "denied": "deny", "changes_requested": "request_changes"}
+        if state in votes:
+            number = row.frozen.number if row.frozen else 0
+            amending.review(row, version=number, vote=votes[state], reason="Because.", by=w.user("rita"))
+        return Amendment.objects.select_related("project__area", "frozen").get(pk=row.pk)
+
+    return reached
 
 
 def grant(state: str) -> Place:
@@ -433,6 +456,7 @@ PLACES: dict[str, Callable[[str], Place]] = {
     "Release": release,
     "ApprovalRule": rule,
     "Project": project,
+    "Amendment": amendment,
     "AccessGrant": grant,
     "TopUp": topup,
     "LimitProposal": cap,
@@ -464,6 +488,7 @@ _ROLES: dict[str, tuple[str, ...]] = {
     "AccessGrant": _OF_GRANT,
     "TopUp": _under("grant", _OF_GRANT),
     "Project": (*_OF_PROJECT, *_under("grants__dataset", _OF_DATASET)),
+    "Amendment": _under("project", (*_OF_PROJECT, *_under("grants__dataset", _OF_DATASET))),
     "Dataset": _OF_DATASET,
     "DatasetVersion": _under("dataset", _OF_DATASET),
     "AccessPolicy": _under("dataset", _OF_DATASET),
