@@ -51,6 +51,16 @@ register(
         before=_LOCK,
     ),
     check(
+        "grant_not_given_by_member",
+        "projects_accessgrant",
+        on="UPDATE",
+        unless=(
+            "NEW.granted_by_id IS NULL OR NOT EXISTS (SELECT 1 FROM projects_projectmember m "
+            "WHERE m.project_id = NEW.project_id AND m.user_id = NEW.granted_by_id)"
+        ),
+        message="who is on a project never allocates its budget",
+    ),
+    check(
         "project_member_not_a_judge",
         _MEMBER,
         on="INSERT",
