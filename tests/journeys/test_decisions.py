@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import gridhouse
@@ -72,7 +73,7 @@ def test_a_policy_approves_what_is_small_and_leaves_the_rest_to_people(live: Liv
         assert status(live, large) == "in_review"
         window = of(browser, live, "alice")
         window.goto(f"{live.url}/requests/{large}/decision/")
-        expect(window.get_by_role("main")).to_contain_text("automation")
+        expect(window.get_by_role("main")).to_contain_text("Automation did not approve it")
         shoot(window, "decisions-referred")
         live.clients["sam"]._session.post(f"requests/{large}/withdraw/")
     finally:
@@ -86,16 +87,14 @@ def test_a_grant_suspended_in_mid_run_kills_the_run(live: LiveNode, browser: Bro
     alice.goto(f"{live.url}/grants/{live.grant.id}/suspend/")
     alice.locator("#id_reason").fill("A complaint came in.")
     until = time.monotonic() + DEADLINE
-    while live.clients["sam"].request(key).status == "queued" and time.monotonic() < until:
+    while live.clients["sam"].request(key).status.code == "queued" and time.monotonic() < until:
         time.sleep(0.05)
     alice.get_by_role("button").filter(has_text="Suspend").click()
     shoot(alice, "decisions-suspended")
     sam.goto(f"{live.url}/requests/{key}/")
     main = sam.get_by_role("main")
-    try:
-        expect(main).to_contain_text("Held for release", timeout=30_000)
-    except AssertionError:  # it was stopped before the data was opened, which is as good
-        expect(main).to_contain_text("Revoked")
+    # Killed at its deadline, or before it opened the data: whichever the click met.
+    expect(main).to_contain_text(re.compile("Held for release|Revoked"), timeout=30_000)
     shoot(sam, "decisions-killed")
     with pytest.raises(gridhouse.GridhouseError):
         live.clients["sam"].request(key).result()
