@@ -29,6 +29,11 @@ class QueueItem:
         """Return what it costs, its effect on each budget, and what policy says."""
         return Estimate.of(self._session.get(f"requests/{self.id}/estimate/"))
 
+    def brief(self) -> Json:
+        """Return all that the decision page shows: the difference, risk, budgets, policy, what is out already."""
+        found: Json = self._session.get(f"requests/{self.id}/decision/")
+        return found
+
     def approve(self, reason: str = "") -> Json:
         """Approve; with enough approvals the loss is reserved and the run queued."""
         return self._vote("approve", reason)

@@ -16,7 +16,7 @@ from domains.people.permissions import Permission, allows
 from domains.requests import standing
 from domains.requests.guards import is_separate
 from domains.requests.lifecycle import ReleaseStatus, Status
-from domains.requests.models import AnalysisRequest, Recusal, Release, Review
+from domains.requests.models import AnalysisRequest, Recusal, Release, Review, Revision
 from domains.requests.verdicts import verdict_for  # noqa: F401 - deciders ask it here
 
 _RELATED = (
@@ -171,6 +171,13 @@ def earlier_releases(analysis: AnalysisRequest) -> QuerySet[AnalysisRequest]:
     rows = AnalysisRequest.objects.filter(grant__dataset=analysis.grant.dataset_id)
     rows = rows.filter(releases__status=ReleaseStatus.RELEASED).exclude(pk=analysis.pk)
     return rows.select_related("author", "revision", "grant__project").distinct().order_by("-id")
+
+
+def revision_before(analysis: AnalysisRequest) -> Revision | None:
+    """Return the revision before the current one, from what was fetched with the request."""
+    current = analysis.revision
+    rows = [row for row in analysis.revisions.all() if current and row.number < current.number]
+    return max(rows, key=lambda row: row.number, default=None)
 
 
 _FINISHED = {

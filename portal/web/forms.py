@@ -86,7 +86,7 @@ class CommentForm(forms.Form):
         label="Write to the others",
         max_length=4000,
         widget=forms.Textarea(attrs={"rows": "3"}),
-        help_text="Never put values from the private data here.",
+        help_text="Markdown; HTML is shown as text. Never put values from the private data here.",
     )
 
 

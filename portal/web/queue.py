@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -17,18 +16,26 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from domains.errors import BudgetExhausted, NotAllowed
 from domains.evidence import register
 from domains.people.models import User
-from domains.people.permissions import Permission, allows
 from domains.projects.models import Vote
-from domains.requests import decisions, queries, standing
+from domains.requests import briefing, decisions, queries, standing
 from domains.requests.estimates import estimate_revision
 from domains.requests.lifecycle import Status
 from domains.requests.models import AnalysisRequest, Revision
 from domains.requests.policy import Allow, Refuse
+from portal import code
 from portal.web import pages, panel, shown
 from portal.web.access import recent_sign_in
 from portal.web.forms import CommentForm, DecisionForm, ReasonForm
 
-MOST_EARLIER = 8
+PARTS = (
+    ("What is decided", "what"),
+    ("Budget effect", "effect"),
+    ("What comes out", "out"),
+    ("The query", "query"),
+    ("Policy checks", "policy"),
+    ("Thread and earlier answers", "thread"),
+    ("Your decision", "decide"),
+)
 
 
 @require_GET
@@ -49,9 +56,7 @@ def listing(request: HttpRequest) -> HttpResponse:
 def decision(request: HttpRequest, key: str) -> HttpResponse:
     """Show the decision page; a posted vote is restated for confirmation, a confirmed one is cast."""
     analysis = queries.detail(key, request.user)
-    if not allows(request.user, Permission.REQUEST_REVIEW, on=analysis) and not allows(
-        request.user, Permission.AUDIT_READ
-    ):
+    if not briefing.may_read(analysis, request.user):
         raise NotAllowed("Requests on this dataset are decided by its owners and the reviewers they assign.")
     if request.method == "GET":
         revision = analysis.revision.number if analysis.revision else 0
@@ -66,7 +71,7 @@ def decision(request: HttpRequest, key: str) -> HttpResponse:
 
 def _page(request: HttpRequest, analysis: AnalysisRequest, form: DecisionForm) -> HttpResponse:
     revision, now = analysis.revision, timezone.now()
-    before = _previous(analysis)
+    before = queries.revision_before(analysis)
     values = {
         "analysis": analysis,
         "form": form,
@@ -75,32 +80,17 @@ def _page(request: HttpRequest, analysis: AnalysisRequest, form: DecisionForm) -
         "outputs": shown.stored_errors(revision),
         "mock": shown.mock_run(analysis, now),
         "previous": before,
-        "diff": shown.diff(before.sql, revision.sql) if before and revision else None,
-        "earlier": queries.earlier_releases(analysis)[:MOST_EARLIER],
+        "lines": _lines(before, revision),
+        "earlier": briefing.earlier(analysis),
         "may_decide": queries.may_decide(analysis, request.user),
         "may_undo": queries.may_undo(analysis, request.user, now),
         "comment_form": CommentForm(),
         "is_listed": register.is_public(analysis.grant.project.decided_at),
-        "risk": risk(revision),
+        "risk": briefing.risk(revision),
     }
     values |= panel.shown(analysis, request.user) | _priced(request, analysis)
+    values |= {"parts": PARTS if values["may_decide"] else PARTS[:-1], "then": analysis.policy_findings}
     return render(request, "queue/decision.html", values, status=422 if form.errors else 200)
-
-
-def risk(revision: Revision | None) -> str:
-    """Say in one sentence, for everyone, what an answer at this ε can betray of one person.
-
-    Under (ε, δ)-differential privacy a guesser's odds about one unit grow by at most e^ε, so somebody who
-    would guess right one time in two comes to at most e^ε / (1 + e^ε) (Wasserman and Zhou 2010), but for δ.
-    """
-    if revision is None:
-        return ""
-    odds = math.exp(min(float(revision.epsilon), 50.0))
-    best = min(99, math.ceil(100 * odds / (1 + odds)))
-    return (
-        f"Somebody who would guess a fact about one person right 50 times in 100 could, with this answer, "
-        f"guess right at most {best} times in 100, whatever else they know."
-    )
 
 
 def _priced(request: HttpRequest, analysis: AnalysisRequest) -> dict[str, Any]:
@@ -112,14 +102,15 @@ def _priced(request: HttpRequest, analysis: AnalysisRequest) -> dict[str, Any]:
     except pages.REFUSALS as error:
         return {"cannot_price": str(error)}
     kinds = {Allow: "allow", Refuse: "refuse"}
-    return {"estimate": found, "verdict": kinds.get(type(found.verdict), "refer")}
+    outputs = shown.expected_errors(found, "")
+    return {"estimate": found, "verdict": kinds.get(type(found.verdict), "refer"), "outputs": outputs}
 
 
-def _previous(analysis: AnalysisRequest) -> Revision | None:
-    """Return the revision before the current one, from what was fetched with the request."""
-    current = analysis.revision
-    earlier = [row for row in analysis.revisions.all() if current and row.number < current.number]
-    return max(earlier, key=lambda row: row.number, default=None)
+def _lines(before: Revision | None, revision: Revision | None) -> list[code.Line]:
+    """Return the text to decide on, marked with what changed since the revision before."""
+    if revision is None:
+        return []
+    return code.changes(before.sql, revision.sql) if before else code.lines(revision.sql)
 
 
 def _restate(request: HttpRequest, analysis: AnalysisRequest, form: DecisionForm) -> HttpResponse:
