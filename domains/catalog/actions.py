@@ -6,6 +6,7 @@ from domains.catalog.datasets import assign, create_dataset, describe, end_stewa
 from domains.catalog.erasing import erase, keep
 from domains.catalog.rules import activate_policy, end_policy, propose_policy
 from domains.catalog.tables import add_table, declare_table
+from domains.catalog.using import declare_use
 from domains.catalog.versions import approve_mock, declare, new_version, open_draft, retire
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "create_population",
     "declare",
     "declare_table",
+    "declare_use",
     "describe",
     "edit_connection",
     "end_policy",

@@ -43,6 +43,7 @@ _DCAT = {
     "dcat": "http://www.w3.org/ns/dcat#",
     "dct": "http://purl.org/dc/terms/",
     "foaf": "http://xmlns.com/foaf/0.1/",
+    "rdfs": "http://www.w3.org/2000/01/rdf-schema#",
     "spdx": "http://spdx.org/rdf/terms#",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
 }
@@ -80,6 +81,11 @@ def croissant(
         "publisher": {"@type": "sc:Organization", "name": place.title, "url": place.url},
         "recordSet": [_records(dataset, version, has_mock=mock_sha256 is not None)],
     }
+    if rows := list(dataset.use_conditions.all()):
+        described["usageInfo"] = [
+            {"@type": "sc:CreativeWork", "@id": row.value.term.iri, "name": row.value.in_words}
+            for row in rows
+        ]
     if version.published_at is not None:
         described["datePublished"] = version.published_at.astimezone(UTC).date().isoformat()
     if mock_sha256 is not None:
@@ -171,6 +177,15 @@ def _dcat_dataset(
             "dct:title": dataset.area.name,
         },
     }
+    if rows := list(dataset.use_conditions.all()):
+        told["dct:rights"] = [
+            {
+                "@id": row.value.term.iri,
+                "@type": "dct:RightsStatement",
+                "rdfs:label": _text(row.value.in_words),
+            }
+            for row in rows
+        ]
     if dataset.provenance:
         told["dct:provenance"] = {"@type": "dct:ProvenanceStatement", "dct:description": dataset.provenance}
     if version.published_at is not None:

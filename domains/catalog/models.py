@@ -16,6 +16,7 @@ from domains.catalog.connection import Connection
 from domains.catalog.declared import BoundSource, DeclaredColumn, TableColumn, VersionTable
 from domains.catalog.lifecycle import DATASET, VERSION, DatasetStatus, VersionStatus
 from domains.catalog.policy_models import AccessPolicy, DryRun
+from domains.catalog.use_models import UseCondition
 from domains.people.models import User
 from domains.people.permissions import Role
 from privacy import schema
@@ -35,6 +36,7 @@ __all__ = [
     "Seat",
     "Steward",
     "TableColumn",
+    "UseCondition",
     "VersionTable",
 ]
 

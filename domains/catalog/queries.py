@@ -29,6 +29,7 @@ def _datasets() -> QuerySet[Dataset]:
     return Dataset.objects.select_related("area", "population").prefetch_related(
         "area__seats",
         "stewards",
+        "use_conditions",
         Prefetch("versions", DatasetVersion.objects.prefetch_related("columns", "tables__columns")),
     )
 
@@ -53,15 +54,18 @@ def _reviewed_by(user: User) -> QuerySet[ResearchArea]:
     return ResearchArea.objects.filter(seats__user=user, seats__role=Role.AREA_REVIEWER, seats__ended_at=None)
 
 
-def catalogue(user: User, *, search: str = "", area: str | None = None) -> QuerySet[Dataset]:
+def catalogue(user: User, *, search: str = "", area: str | None = None, use: str = "") -> QuerySet[Dataset]:
     """Return what can be asked now, or is only frozen, and the user's own datasets in any state; by title.
 
-    `area` is a research area's slug; `search` looks in title, summary and column names.
+    `area` is a research area's slug; `search` looks in title, summary and column names; `use` is the
+    code of a condition of use.
     """
     require(user, Permission.CATALOGUE_READ)
     rows = _lines().filter(Q(status__in=_SHOWN) | _owned_by(user))
     if area:
         rows = rows.filter(area__slug=area)
+    if use:
+        rows = rows.filter(use_conditions__code=use)
     for word in search.split()[:10]:
         named = Q(columns__name__icontains=word) | Q(tables__columns__name__icontains=word)
         columns = DatasetVersion.objects.filter(named).values("dataset")

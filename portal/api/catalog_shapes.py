@@ -10,6 +10,7 @@ from rest_framework import serializers
 from domains.catalog import queries
 from domains.catalog.lifecycle import DatasetStatus, VersionStatus
 from domains.catalog.models import BoundSource, Dataset, DatasetVersion
+from domains.catalog.use import MOST_DETAIL, TERMS
 from domains.ledger import queries as books
 from domains.projects import queries as projects
 from domains.synthetic import queries as synthetic
@@ -134,6 +135,25 @@ class AskOut(serializers.Serializer[Any]):
     grants = AskGrantOut(many=True, help_text="Empty: propose a project first.")
 
 
+class UseConditionIn(serializers.Serializer[Any]):
+    """One condition of use: a code of the Data Use Ontology, and what belongs to it."""
+
+    code = serializers.ChoiceField(choices=list(TERMS))
+    detail = serializers.CharField(
+        max_length=MOST_DETAIL,
+        allow_blank=True,
+        default="",
+        help_text="Disease, people, institutions or day.",
+    )
+
+
+class UseConditionOut(UseConditionIn):
+    """A declared condition with its term."""
+
+    iri = serializers.CharField(source="value.term.iri")
+    in_words = serializers.CharField(source="value.in_words")
+
+
 class DatasetDetailOut(DatasetOut):
     """A dataset with its schema, its budget and how to ask."""
 
@@ -145,6 +165,9 @@ class DatasetDetailOut(DatasetOut):
         help_text="What its second grade of mock is called, with its ε; null where there is none."
     )
     budget = serializers.SerializerMethodField(help_text="The dataset's cap; null before it is published.")
+    use_conditions = UseConditionOut(
+        many=True, source="use_conditions.all", help_text="For what it may be used, in codes of DUO."
+    )
     roles = serializers.SerializerMethodField(help_text="What the caller is here, such as dataset_owner.")
     ask = serializers.SerializerMethodField()
 

@@ -18,12 +18,13 @@ from rest_framework.viewsets import GenericViewSet
 
 from domains.catalog import actions, queries, storage
 from domains.catalog.models import NEEDS, Dataset, DatasetVersion
+from domains.catalog.use import TERMS
 from domains.errors import NotFound
 from domains.people.permissions import Role
 from domains.synthetic import queries as synthetic
 from domains.synthetic.models import SyntheticMock
 from portal.api.auth import RecentSignIn
-from portal.api.catalog_shapes import DatasetDetailOut, DatasetOut, detail
+from portal.api.catalog_shapes import DatasetDetailOut, DatasetOut, UseConditionIn, detail
 from portal.api.shapes import PersonShort, valid
 
 MEDIA = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
@@ -42,6 +43,7 @@ class ListIn(serializers.Serializer[Any]):
 
     search = serializers.CharField(required=False, help_text="Words of title, summary or column names.")
     area = serializers.SlugField(required=False, help_text="Short name of a research area.")
+    use = serializers.ChoiceField(choices=list(TERMS), required=False, help_text="A condition of use.")
 
 
 class WordsIn(serializers.Serializer[Any]):
@@ -90,6 +92,12 @@ class StewardOut(serializers.Serializer[Any]):
 def shown(slug: str, request: Request, code: int = status.HTTP_200_OK) -> Response:
     """Answer with the dataset as it is now."""
     return Response(detail(queries.dataset(slug, request.user), request.user), status=code)
+
+
+class UseIn(serializers.Serializer[Any]):
+    """All conditions of use; they replace those declared before."""
+
+    conditions = UseConditionIn(many=True)
 
 
 class MockIn(serializers.Serializer[Any]):
@@ -185,6 +193,15 @@ class Datasets(GenericViewSet[Dataset]):
         dataset = queries.dataset(slug, request.user)
         written = {name: getattr(dataset, name) for name in ("title", "summary", "provenance", "licence")}
         actions.describe(dataset, **(written | valid(WordsIn, request)), by=request.user)
+        return shown(slug, request)
+
+    @extend_schema(
+        request=UseIn, responses=DatasetDetailOut, summary="Declare for what a dataset may be used"
+    )
+    @action(detail=True, methods=["put"], url_path="use-conditions")
+    def use_conditions(self, request: Request, slug: str) -> Response:
+        given = [(row["code"], row["detail"]) for row in valid(UseIn, request)["conditions"]]
+        actions.declare_use(queries.dataset(slug, request.user), given, by=request.user)
         return shown(slug, request)
 
     @extend_schema(parameters=[GradedMockIn], responses=_CSV, summary="Download the mock data as CSV")

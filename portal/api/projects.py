@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.decorators import action
@@ -15,9 +16,11 @@ from rest_framework.viewsets import GenericViewSet
 
 from domains.catalog import queries as catalog
 from domains.catalog.models import Dataset
+from domains.catalog.using import conditions_of
 from domains.people.models import User
 from domains.people.permissions import Role
 from domains.projects import actions, queries
+from domains.projects.fitness import fit
 from domains.projects.lifecycle import ProjectStatus
 from domains.projects.models import Project, Vote
 from domains.projects.purposes import CODES
@@ -67,15 +70,36 @@ class ProjectOut(serializers.Serializer[Any]):
         return MemberOut([row for row in project.members.all() if row.ended_at is None], many=True).data
 
 
+class FitOut(serializers.Serializer[Any]):
+    """What one condition of use makes of the project's purpose."""
+
+    dataset = serializers.CharField()
+    code = serializers.CharField(source="fit.condition.code")
+    in_words = serializers.CharField(source="fit.condition.in_words")
+    outcome = serializers.ChoiceField(source="fit.outcome", choices=["pass", "warn", "fail"])
+    reason = serializers.CharField(source="fit.reason")
+
+
 class ProjectDetailOut(ProjectOut):
     """A project with its purpose and the votes on it."""
 
     purpose = serializers.CharField()
     purpose_codes = serializers.ListField(child=serializers.ChoiceField(choices=CODES))
+    fits = serializers.SerializerMethodField(
+        help_text="Each dataset's conditions of use, compared with the purpose codes; advisory."
+    )
     reviews = ProjectReviewOut(many=True)
     decided_at = serializers.DateTimeField(allow_null=True)
     decided_by = PersonShort(allow_null=True)
     may_review = serializers.SerializerMethodField(help_text="Whether it waits for the caller's vote.")
+
+    @extend_schema_field(FitOut(many=True))
+    def get_fits(self, project: Project) -> Any:
+        today, found = timezone.now().date(), []
+        for grant in project.grants.all():
+            rows = fit(conditions_of(grant.dataset), project.purpose_codes, today=today)
+            found += [{"dataset": grant.dataset.slug, "fit": row} for row in rows]
+        return FitOut(found, many=True).data
 
     def get_may_review(self, project: Project) -> bool:
         return queries.may_review(project, self.context["user"])

@@ -20,7 +20,7 @@ from domains.projects.lifecycle import ProjectStatus
 from domains.projects.membership import EDITABLE
 from domains.projects.models import Project, ProjectVersion, SectionVerdict
 from domains.projects.questions import Question
-from portal.web import pages
+from portal.web import pages, using
 
 SAFE_LABELS = {name: f"Safe {name}" for name in questions.SAFES}
 _TYPED = {"date": "date", "number": "text", "text": "text"}
@@ -214,6 +214,7 @@ def _read(request: HttpRequest, project: Project, typed: dict[str, SectionForm])
         ],
         "changed": sum(line.is_changed for part in parts for line in part.lines),
         "may_edit": may_edit,
+        "fits": using.fits(project),
         "first_page": spec_of(project).pages[0].id,
     }
     return render(request, "projects/application.html", values, status=422 if typed else 200)

@@ -7,9 +7,10 @@ from django.shortcuts import render
 from django.urls import path
 from django.views.decorators.http import require_GET
 
-from domains.catalog import queries, storage
+from domains.catalog import queries, storage, using
 from domains.catalog.lifecycle import DatasetStatus
 from domains.catalog.models import Column
+from domains.catalog.use import TERMS
 from domains.errors import NotFound
 from domains.ledger import queries as books
 from domains.people.permissions import Permission, allows
@@ -17,6 +18,7 @@ from domains.projects import queries as projects
 from domains.synthetic import queries as synthetic
 from portal import metadata
 from portal.web import owning, pages
+from portal.web import using as declaring_use
 from privacy.schema import NUMERIC
 
 
@@ -24,13 +26,16 @@ from privacy.schema import NUMERIC
 def listing(request: HttpRequest) -> HttpResponse:
     """Show the datasets that this person may see, by words and research area."""
     search, area = request.GET.get("search", "").strip(), request.GET.get("area", "")
+    use = request.GET.get("use", "") if request.GET.get("use") in TERMS else ""
     areas = queries.areas(request.user)
-    rows = queries.catalogue(request.user, search=search, area=area or None)
+    rows = queries.catalogue(request.user, search=search, area=area or None, use=use)
     values = {
         "page": pages.page_of(request, rows),
         "areas": areas,
         "search": search,
         "area": area,
+        "use": use,
+        "terms": TERMS.values(),
         "may_create": any(allows(request.user, Permission.DATASET_CREATE, on=each) for each in areas),
     }
     return render(request, "catalogue/list.html", values)
@@ -54,6 +59,7 @@ def dataset(request: HttpRequest, slug: str) -> HttpResponse:
         "synthetic": synthetic.shown(row),
         "proposals": synthetic.mocks(row, request.user),
         "may_propose": allows(request.user, Permission.SYNTHETIC_PROPOSE, on=row),
+        "conditions": using.conditions_of(row),
         "balance": books.dataset_balance(row) if row.status != DatasetStatus.DRAFT else None,
         "grants": projects.grants_of(request.user).filter(dataset=row),
         "example": _example(row.slug, columns),
@@ -105,6 +111,7 @@ urlpatterns = [
     path("datasets/<slug:slug>/<slug:form>.jsonld", described, name="dataset_described"),
     path("catalogue/", listing, name="catalogue"),
     *owning.urlpatterns,
+    *declaring_use.urlpatterns,
     path("datasets/<slug:slug>/", dataset, name="dataset"),
     path("datasets/<slug:slug>/mock/", mock, name="dataset_mock"),
     path("datasets/<slug:slug>/mock/<slug:name>/", mock, name="dataset_table_mock"),

@@ -22,7 +22,7 @@ from domains.projects.models import Project, Vote
 from domains.projects.purposes import LABELS
 from domains.projects.rights import grants_usable
 from domains.requests import queries as requests
-from portal.web import grants, pages
+from portal.web import grants, pages, using
 from portal.web.access import recent_sign_in
 from portal.web.forms import MemberForm, ProjectForm, ProjectReviewForm, ReasonForm
 
@@ -132,6 +132,7 @@ def _page(request: HttpRequest, project: Project, form: ProjectReviewForm | None
         "member_form": MemberForm(),
         "requests": _requests(request, project, now),
         "lead": Role.PROJECT_LEAD,
+        "fits": using.fits(project),
         "kinds": [LABELS[code] for code in project.purpose_codes],
         "progress": application.progress(project) if may_edit and project.status in EDITABLE else [],
         "becomes_public": register.since() is not None and project.status in OPEN,

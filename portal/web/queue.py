@@ -13,9 +13,11 @@ from django.urls import path
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from domains.catalog.using import conditions_of
 from domains.errors import BudgetExhausted, NotAllowed
 from domains.evidence import register
 from domains.people.models import User
+from domains.projects.fitness import fit
 from domains.projects.models import Vote
 from domains.requests import briefing, decisions, queries, standing
 from domains.requests.estimates import estimate_revision
@@ -86,6 +88,7 @@ def _page(request: HttpRequest, analysis: AnalysisRequest, form: DecisionForm) -
         "may_undo": queries.may_undo(analysis, request.user, now),
         "comment_form": CommentForm(),
         "is_listed": register.is_public(analysis.grant.project.decided_at),
+        "fits": fit(conditions_of(analysis.dataset), analysis.grant.project.purpose_codes, today=now.date()),
         "risk": briefing.risk(revision),
     }
     values |= panel.shown(analysis, request.user) | _priced(request, analysis)

@@ -33,7 +33,11 @@ def test_without_a_revision_there_is_nothing_to_compare(cast, grant):
 def test_what_is_in_common_is_said_in_words():
     words = [
         briefing.Overlap(AnalysisRequest(), columns, same, project).in_words
-        for columns, same, project in ((("age", "sex"), False, True), ((), False, False), (("age",), True, False))
+        for columns, same, project in (
+            (("age", "sex"), False, True),
+            ((), False, False),
+            (("age",), True, False),
+        )
     ]
     assert words == [
         "reads age, sex too, by the same project",
