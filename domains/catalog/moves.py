@@ -11,6 +11,7 @@ _USED = (_D.DRAFT, _D.PUBLISHED, _D.FROZEN)
 
 DATASET_MOVES = (
     Move("catalog.datasets.describe", "Describe", Permission.DATASET_EDIT, arrows(*_USED)),
+    Move("catalog.using.declare_use", "Declare conditions of use", Permission.DATASET_EDIT, arrows(*_USED)),
     Move("catalog.datasets.assign", "Share its care", Permission.DATASET_ASSIGN, arrows(*_D)),
     Move("catalog.versions.new_version", "Start a version", Permission.DATASET_EDIT, arrows(*_USED)),
     Move("catalog.versions.open_draft", "Open the draft", Permission.DATASET_EDIT, arrows(*_USED)),

@@ -28,8 +28,8 @@ def declare_use(dataset: Dataset, conditions: Iterable[tuple[str, str]], *, by: 
     UseCondition.objects.filter(dataset=row).delete()
     for each in new:
         UseCondition.objects.create(dataset=row, code=each.code, detail=each.detail)
-    shown = {name: [each.in_words for each in rows] for name, rows in (("before", before), ("use", new))}
-    record(Event.DATASET_EDITED, by=by, on=dataset, **shown)
+    was, use = ([each.in_words for each in rows] for rows in (before, new))
+    record(Event.DATASET_EDITED, by=by, on=dataset, was=was, use=use)
 
 
 def conditions_of(dataset: Dataset) -> tuple[Condition, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -55,7 +55,7 @@ class ChangeOut(serializers.Serializer[Any]):
 class BriefOut(serializers.Serializer[Any]):
     """All that a decider weighs; public values only."""
 
-    request = RequestDetailOut()
+    request = serializers.SerializerMethodField(help_text="The request, with the votes that you may see.")
     estimate = EstimateOut(help_text="Budgets before and after, expected errors, policy rule by rule, now.")
     risk = serializers.CharField(help_text="What an answer can betray of one person, in one sentence.")
     compared_with = serializers.IntegerField(allow_null=True, help_text="Number of the revision before.")
@@ -65,6 +65,11 @@ class BriefOut(serializers.Serializer[Any]):
     undo_until = serializers.DateTimeField(
         allow_null=True, help_text="Until when the caller can take back their approval."
     )
+
+    @extend_schema_field(RequestDetailOut)
+    def get_request(self, found: dict[str, Any]) -> dict[str, Any]:
+        """Show it as its own address does, so that others' votes stay hidden here too."""
+        return dict(RequestDetailOut(found["request"], context=self.context).data)
 
 
 class Brief(GenericViewSet[AnalysisRequest]):

@@ -14,7 +14,7 @@ HOSTS = re.compile(
     r"json-schema\.org|arxiv\.org|doi\.org|c2sp\.org|duckdb\.org|spark\.apache\.org|docs\.djangoproject\.com|htmx\.org|"
     r"getbootstrap\.com|github\.com|creativecommons\.org|hbiostat\.org|archive\.ics\.uci\.edu|"
     # the names of vocabularies that descriptions of datasets are written in, and of a feed's format
-    r"schema\.org|mlcommons\.org|purl\.org|xmlns\.com|spdx\.org|publications\.europa\.eu|www\.iana\.org|jsonfeed\.org"
+    r"schema\.org|mlcommons\.org|purl\.org|xmlns\.com|purl\.obolibrary\.org|spdx\.org|publications\.europa\.eu|www\.iana\.org|jsonfeed\.org"
 )
 ADDRESS = re.compile(r"\bhttps?://(?:[^/@\s\"'`]*@)?((?:[\w-]+\.)+[a-z]{2,})\b")
 TEXT = {".py", ".toml", ".txt", ".md", ".yaml", ".yml", ".json", ".conf", ".service", ".html", ".env", ""}

@@ -56,6 +56,7 @@ def test_the_api_tells_what_the_page_shows(given: Story, revised: AnalysisReques
     assert "times in 100" in found["risk"]
     assert found["estimate"]["effects"]
     assert found["request"]["quorum"]["needed"] == 1
+    assert found["request"]["specification"]["reviews"] == []
     statuses = {
         name: kit.browser(getattr(given.cast, name)).get(path).status_code
         for name in ("rita", "sam", "ada", "theo", "charlie")
