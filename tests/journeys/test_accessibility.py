@@ -42,6 +42,7 @@ PAGES = {
         "/datasets/support2/prepare/",
         "/datasets/support2/rules/",
         "/datasets/support2/approval/",
+        "/datasets/support2/use/",
         "/datasets/support2/versions/",
         "/datasets/support2/released/",
         "/notices/",
