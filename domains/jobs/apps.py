@@ -17,3 +17,6 @@ class JobsConfig(AppConfig):
 
         stuck.register(*STUCK)
         sweeps.register(reminders.sweep)
+        from domains.projects import reminders as approvals
+
+        sweeps.register(approvals.sweep)

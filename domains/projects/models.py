@@ -19,6 +19,7 @@ __all__ = [
     "FormVersion",
     "Project",
     "ProjectMember",
+    "ProjectReminder",
     "ProjectReview",
     "ProjectVersion",
     "SectionReview",
@@ -156,6 +157,22 @@ class ProjectVersion(AppendOnly):
 
     def __str__(self) -> str:
         return f"{self.project}, version {self.number}"
+
+
+class ProjectReminder(AppendOnly):
+    """That people were told once that an approval ends within `days`, or, with 0, that it has ended."""
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
+    valid_until = models.DateTimeField()  # a renewal is reminded of anew
+    days = models.PositiveSmallIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "valid_until", "days"], name="project_reminder_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project} reminded {self.days} days before"
 
 
 class SectionVerdict(models.TextChoices):

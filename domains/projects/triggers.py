@@ -10,6 +10,7 @@ _LOCK = "PERFORM 1 FROM projects_project WHERE id = NEW.project_id FOR UPDATE;"
 
 register(
     *append_only("projects_formversion"),
+    *append_only("projects_projectreminder"),
     *append_only(_VERSION),
     check(
         "project_version_not_backwards",
