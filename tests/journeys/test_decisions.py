@@ -87,7 +87,7 @@ def test_a_grant_suspended_in_mid_run_kills_the_run(live: LiveNode, browser: Bro
     alice.goto(f"{live.url}/grants/{live.grant.id}/suspend/")
     alice.locator("#id_reason").fill("A complaint came in.")
     until = time.monotonic() + DEADLINE
-    while live.clients["sam"].request(key).status.code == "queued" and time.monotonic() < until:
+    while live.clients["sam"].request(key).status().code == "queued" and time.monotonic() < until:
         time.sleep(0.05)
     alice.get_by_role("button").filter(has_text="Suspend").click()
     shoot(alice, "decisions-suspended")
