@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from domains.catalog.purposes import LABELS
 from privacy.loss import RHO_UNIT, epsilon_of
 from privacy.query.expr import AGGREGATES
 
@@ -198,6 +199,13 @@ KINDS: dict[str, Kind] = {
             "Which private columns it reads; another table’s are written table.column.",
             (_ONLY, Field("of", "names", "Columns")),
             _among("reads"),
+        ),
+        Kind(
+            "purposes",
+            "Purposes",
+            "What the project says in its application that it is for; one that says nothing never fits.",
+            (_ONLY, Field("of", "several", "Purposes", LABELS)),
+            _among("is for", LABELS),
         ),
         Kind(
             "unknown_keys",

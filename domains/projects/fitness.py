@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 
+from domains.catalog.purposes import LABELS
 from domains.catalog.use import Condition
-from domains.projects.purposes import LABELS
 
 FITS, LOOK, CONFLICT = "pass", "warn", "fail"
 _WORST = (FITS, LOOK, CONFLICT)

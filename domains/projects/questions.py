@@ -11,8 +11,8 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
+from domains.catalog.purposes import CODES
 from domains.errors import InvalidInput
-from domains.projects.purposes import CODES
 
 SAFES = ("projects", "people", "settings", "data", "outputs")
 CHOOSING = ("choice", "several")

@@ -28,6 +28,7 @@ from domains.jobs.lifecycle import FINAL, JobStatus
 from domains.jobs.models import Job, JobKind
 from domains.people.models import User
 from domains.people.permissions import Permission, allows, require
+from domains.projects.models import Project
 from domains.requests import facts
 from domains.requests.lifecycle import REQUEST, Status
 from domains.requests.models import AnalysisRequest, Revision
@@ -104,7 +105,7 @@ def _replayed(
             allowed.popleft()
         of_project = bool(makers & analysis.project.member_ids)
         policy = Policy("", 0, document, "", delta, is_of_project=of_project)
-        verdict = _verdict(revision, at, _earlier(allowed, analysis, at), policy)
+        verdict = _verdict(revision, analysis.project, at, _earlier(allowed, analysis, at), policy)
         if isinstance(verdict, Allow):
             rho = comparable_rho(revision.loss)
             allowed.append(Allowed(at, rho, analysis.grant_id, analysis.author_id))
@@ -119,9 +120,11 @@ def _replayed(
         )
 
 
-def _verdict(revision: Revision, at: datetime, earlier: list[Earlier], policy: Policy) -> Verdict:
+def _verdict(
+    revision: Revision, project: Project, at: datetime, earlier: list[Earlier], policy: Policy
+) -> Verdict:
     try:
-        return assess(facts.of_revision(revision, at=at, earlier=earlier), policy)
+        return assess(facts.of_revision(revision, project, at=at, earlier=earlier), policy)
     except QueryRejected:
         text = "Its plan is of an earlier engine, which this one does not read."
         return Refer((Finding("plan", "warn", text),))

@@ -12,7 +12,7 @@ from django.db.models import Q
 from domains.catalog.conditions import DAYS_WITHIN
 from domains.catalog.models import DatasetVersion
 from domains.delivery.rhythm import zone
-from domains.projects.models import AccessGrant
+from domains.projects.models import AccessGrant, Project
 from domains.requests.lifecycle import Status
 from domains.requests.models import AnalysisRequest, Revision
 from domains.requests.policy import Earlier, Facts
@@ -32,16 +32,21 @@ _MECHANISMS = {
 _THRESHOLD, _TREE = " with threshold", " on "
 
 
-def of_specification(specification: Specification, *, at: datetime, earlier: Iterable[Earlier] = ()) -> Facts:
-    """Return the facts of a question that was just priced."""
+def of_specification(
+    specification: Specification, project: Project, *, at: datetime, earlier: Iterable[Earlier] = ()
+) -> Facts:
+    """Return the facts of a question of a project's that was just priced."""
     measures = [measure.to_dict() for measure in specification.pricing.measures]
-    return _facts(specification.plan, specification.loss, measures, specification.version, at, earlier)
+    plan, loss, version = specification.plan, specification.loss, specification.version
+    return _facts(plan, loss, measures, version, project, at, earlier)
 
 
-def of_revision(revision: Revision, *, at: datetime, earlier: Iterable[Earlier] = ()) -> Facts:
-    """Return the facts of a stored revision as they were priced then, without pricing it again."""
+def of_revision(
+    revision: Revision, project: Project, *, at: datetime, earlier: Iterable[Earlier] = ()
+) -> Facts:
+    """Return the facts of a stored revision as they were priced then, with the project as it is now."""
     plan = Workload.from_dict(revision.plan) if is_workload(revision.plan) else Plan.from_dict(revision.plan)
-    return _facts(plan, revision.loss, revision.pricing["measures"], revision.version, at, earlier)
+    return _facts(plan, revision.loss, revision.pricing["measures"], revision.version, project, at, earlier)
 
 
 def _facts(
@@ -49,6 +54,7 @@ def _facts(
     loss: Loss,
     measures: list[dict[str, Any]],
     version: DatasetVersion,
+    project: Project,
     at: datetime,
     earlier: Iterable[Earlier],
 ) -> Facts:
@@ -60,6 +66,7 @@ def _facts(
         mechanisms=mechanisms,
         aggregates=frozenset(aggregate.fn for part in parts for aggregate in part.aggregates),
         columns=frozenset(touched(plan) if isinstance(plan, Workload) else columns_touched(plan)),
+        purposes=frozenset(project.purpose_codes),
         loss=loss,
         is_proven=is_proven(loss, measures),
         weekday=here.weekday(),

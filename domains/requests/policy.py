@@ -38,6 +38,7 @@ class Facts:
     mechanisms: frozenset[str]
     aggregates: frozenset[str]
     columns: frozenset[str]
+    purposes: frozenset[str]  # codes that the project's application names
     loss: Loss
     is_proven: bool  # the engine proves every figure of the answer differentially private
     weekday: int
@@ -239,6 +240,7 @@ _TESTS: dict[str, Callable[[Condition, Facts], bool]] = {
     "aggregates": lambda one, facts: _names(one, facts.aggregates),
     "mechanisms": lambda one, facts: _names(one, facts.mechanisms),
     "columns": lambda one, facts: _names(one, facts.columns),
+    "purposes": lambda one, facts: bool(facts.purposes) and _names(one, facts.purposes),
     "unknown_keys": lambda one, facts: facts.has_unknown_keys == (one["test"] == "yes"),
     "time": _time,
     "version_age": lambda one, facts: _amount(one, facts.version_days, one["days"]),
@@ -254,6 +256,7 @@ _ACTUAL: dict[str, Callable[[Condition, Facts, float], str]] = {
     "aggregates": lambda _, facts, __: f"it computes {_list(facts.aggregates)}",
     "mechanisms": lambda _, facts, __: f"it uses {_list(facts.mechanisms)}",
     "columns": lambda _, facts, __: f"it reads {_list(facts.columns)}",
+    "purposes": lambda _, facts, __: f"its project is for {_list(facts.purposes)}",
     "time": lambda _, facts, __: _CLOCK.format(
         day=conditions.WEEKDAYS[facts.weekday].capitalize(), hour=facts.minute // 60, minute=facts.minute % 60
     ),

@@ -38,10 +38,12 @@ def verdict_for(
     """Return the dataset's active policy, if any, and what it says of a priced request now."""
     row, now = in_force(grant.dataset_id), timezone.now()
     if row is None:
-        return None, assess(facts.of_specification(specification, at=now), None)
+        return None, assess(facts.of_specification(specification, grant.project, at=now), None)
     policy = value_of(row, grant)
     earlier = facts.earlier_of(grant, specification.person_id, at=now, besides=besides)
-    return policy, assess(facts.of_specification(specification, at=now, earlier=earlier), policy)
+    return policy, assess(
+        facts.of_specification(specification, grant.project, at=now, earlier=earlier), policy
+    )
 
 
 def is_automatic(analysis: AnalysisRequest) -> bool:

@@ -16,6 +16,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from domains.catalog import queries as catalog
 from domains.catalog.models import Dataset
+from domains.catalog.purposes import CODES
 from domains.catalog.using import conditions_of
 from domains.people.models import User
 from domains.people.permissions import Role
@@ -23,7 +24,6 @@ from domains.projects import actions, queries
 from domains.projects.fitness import fit
 from domains.projects.lifecycle import ProjectStatus
 from domains.projects.models import Project, Vote
-from domains.projects.purposes import CODES
 from portal.api.auth import RecentSignIn
 from portal.api.catalog_shapes import AreaShort
 from portal.api.datasets import StatedReasonIn

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from domains.catalog import queries as catalog
 from domains.catalog.lifecycle import DatasetStatus
+from domains.catalog.purposes import LABELS
 from domains.errors import NotAllowed, NotFound
 from domains.evidence import pack, register
 from domains.people.models import User
@@ -19,7 +20,6 @@ from domains.people.permissions import Permission, Role, allows, require
 from domains.projects import actions, amendments, application, queries
 from domains.projects.lifecycle import PROJECT, ProjectStatus
 from domains.projects.models import Project, Vote
-from domains.projects.purposes import LABELS
 from domains.projects.rights import grants_usable
 from domains.requests import queries as requests
 from portal.web import grants, pages, using

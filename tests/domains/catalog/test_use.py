@@ -10,10 +10,10 @@ from django.db import IntegrityError, transaction
 from domains.audit.models import AuditEvent
 from domains.catalog import actions, queries, using
 from domains.catalog.models import UseCondition
+from domains.catalog.purposes import CODES
 from domains.catalog.use import NEEDING, TERMS, Condition, parse
 from domains.errors import DomainError, InvalidInput
 from domains.projects.fitness import _PERMITS, fit
-from domains.projects.purposes import CODES
 from tests import make
 
 TODAY = date(2027, 5, 1)

@@ -6,10 +6,10 @@ from copy import deepcopy
 
 import pytest
 
+from domains.catalog.purposes import LABELS
 from domains.errors import InvalidInput
 from domains.projects import changes, questions
 from domains.projects.application_forms import bundled, spelled
-from domains.projects.purposes import LABELS
 
 SPEC = questions.parse(bundled())
 WHOLE = json.loads(bundled())

@@ -12,11 +12,13 @@ from domains.requests.policy import DAY, Allow, Earlier, Facts, Policy, Refer, R
 from privacy.loss import Loss
 
 DELTA = 5e-7
+BOTH = frozenset({"commercial", "health"})  # purposes
 FACTS = Facts(
     kind="query",
     mechanisms=frozenset({"gaussian"}),
     aggregates=frozenset({"count"}),
     columns=frozenset({"sex", "age"}),
+    purposes=frozenset({"health"}),
     loss=Loss(50, 0),
     is_proven=True,
     weekday=0,
@@ -67,6 +69,9 @@ def test_without_an_active_policy_people_decide():
         ({"is": "columns", "test": "only", "of": ["age", "sex"]}, {}, {"columns": frozenset({"age", "income"})}),
         ({"is": "columns", "test": "only", "of": ["age"]}, {"columns": frozenset()}, {}),
         ({"is": "columns", "test": "any", "of": ["income"]}, {"columns": frozenset({"age", "income"})}, {}),
+        ({"is": "purposes", "test": "only", "of": ["health", "methods"]}, {}, {"purposes": BOTH}),
+        ({"is": "purposes", "test": "only", "of": ["health"]}, {}, {"purposes": frozenset()}),
+        ({"is": "purposes", "test": "any", "of": ["commercial"]}, {"purposes": BOTH}, {}),
         ({"is": "unknown_keys", "test": "yes"}, {"delta": 1}, {}),
         ({"is": "unknown_keys", "test": "no"}, {}, {"delta": 1}),
         ({"is": "version_age", "test": "over", "days": 10}, {"version_days": 11}, {}),
@@ -165,6 +170,7 @@ def test_every_condition_can_be_tested_said_and_missed(kind):
         "aggregates": {"test": "any", "of": ["sum"]},
         "mechanisms": {"test": "any", "of": ["laplace"]},
         "columns": {"test": "any", "of": ["income"]},
+        "purposes": {"test": "any", "of": ["commercial"]},
         "unknown_keys": {"test": "yes"},
         "time": {"test": "outside", "days": ["mon"], "from": "08:00", "to": "18:00"},
         "version_age": {"test": "over", "days": 30},
@@ -189,8 +195,8 @@ def test_automation_touches_only_what_the_engine_proves():
 def test_the_facts_hold_nothing_that_was_computed_from_private_rows():
     """A new fact has to be argued for here: each of these is public, or about earlier approvals."""
     assert {field.name for field in dataclasses.fields(Facts)} == {
-        "kind", "mechanisms", "aggregates", "columns", "loss", "is_proven", "weekday", "minute", "version_days",
-        "earlier",
+        "kind", "mechanisms", "aggregates", "columns", "purposes", "loss", "is_proven", "weekday", "minute",
+        "version_days", "earlier",
     }  # fmt: skip
 
 

@@ -163,8 +163,10 @@ def test_what_people_approved_stands_whatever_becomes_of_the_policy(cast, grant)
 def test_a_stored_request_has_the_facts_that_it_was_judged_by(cast, grant, sql):
     analysis = make.request(Status.READY, on=grant, sql=sql)
     at = timezone.now()
-    now = facts.of_specification(specify_revision(analysis.current), at=at)
-    assert facts.of_revision(analysis.current, at=at) == now
+    grant.project.purpose_codes = ["health"]
+    now = facts.of_specification(specify_revision(analysis.current), grant.project, at=at)
+    assert facts.of_revision(analysis.current, grant.project, at=at) == now
+    assert now.purposes == {"health"}
     assert now.is_proven
     assert now.kind == ("workload" if sql.startswith("{") else "query")
     assert "sex" in now.columns
@@ -202,7 +204,7 @@ def test_days_and_hours_are_the_nodes(cast, grant, settings):
     asked = make.request(Status.READY, on=grant).current
     at = datetime(2026, 7, 5, 22, 30, tzinfo=UTC)  # a Sunday
     settings.NODE_TIMEZONE = "Europe/Berlin"
-    here = facts.of_revision(asked, at=at)
+    here = facts.of_revision(asked, grant.project, at=at)
     assert (here.weekday, here.minute) == (0, 30)
 
 
