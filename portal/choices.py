@@ -1,6 +1,8 @@
 """Names of lists of choices in the API's document, where resources have a field of one name with different values."""
 
 CHOICES = {
+    "AgreementStanding": "portal.api.agreements.STANDINGS",
+    "UseTerm": "portal.api.catalog_shapes.TERM_CODES",
     "PolicyAnswer": "domains.catalog.policy.ANSWERS",
     "SectionVerdict": "domains.projects.models.SectionVerdict.values",
     "DatasetStatus": "domains.catalog.lifecycle.DatasetStatus.values",

@@ -15,7 +15,7 @@ from domains.agreements.signing import accept
 from domains.audit.events import Event
 from domains.audit.recorder import record
 from domains.catalog.models import Dataset, ResearchArea
-from domains.catalog.words import stated_reason, text
+from domains.words import stated_reason, text
 from domains.errors import IllegalMove, InvalidInput
 from domains.notices.outbox import tell
 from domains.people.models import User

@@ -12,7 +12,7 @@ from domains.agreements import queries
 from domains.agreements.models import Acceptance, AgreementVersion
 from domains.audit.events import Event
 from domains.audit.recorder import record
-from domains.catalog.words import once
+from domains.words import once
 from domains.errors import IllegalMove
 from domains.people.models import User
 from domains.people.permissions import Permission, require

@@ -11,7 +11,7 @@ from django.utils.text import slugify
 from domains.audit.events import Event
 from domains.audit.recorder import record
 from domains.catalog.models import NEEDS, Population, ResearchArea, Seat, Steward
-from domains.catalog.words import once, text
+from domains.words import once, text
 from domains.errors import IllegalMove, InvalidInput, NotAllowed
 from domains.notices.outbox import tell
 from domains.people.models import User

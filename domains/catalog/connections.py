@@ -14,7 +14,7 @@ from domains.catalog.areas import clean_slug
 from domains.catalog.connection import Connection, EngineName
 from domains.catalog.lifecycle import VersionStatus
 from domains.catalog.models import DatasetVersion, ResearchArea
-from domains.catalog.words import once
+from domains.words import once
 from domains.errors import IllegalMove, InvalidInput, NotFound
 from domains.people.models import User
 from domains.people.permissions import Permission, Role, allows, require

@@ -14,7 +14,7 @@ from domains.base import move
 from domains.catalog.areas import clean_slug, end_row, require_eligible, require_other, require_role
 from domains.catalog.lifecycle import DatasetStatus
 from domains.catalog.models import Dataset, Population, ResearchArea, Steward
-from domains.catalog.words import once, stated_reason, text
+from domains.words import once, stated_reason, text
 from domains.errors import IllegalMove, InvalidInput
 from domains.notices.outbox import tell
 from domains.people.models import User

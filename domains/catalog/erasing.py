@@ -18,7 +18,7 @@ from domains.base import move
 from domains.catalog import storage
 from domains.catalog.lifecycle import VersionStatus
 from domains.catalog.models import DatasetVersion
-from domains.catalog.words import stated_reason
+from domains.words import stated_reason
 from domains.errors import IllegalMove
 from domains.notices.outbox import tell
 from domains.people.models import User

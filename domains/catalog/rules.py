@@ -14,7 +14,7 @@ from domains.audit.events import Event
 from domains.audit.recorder import record
 from domains.catalog.models import AccessPolicy, Column, Dataset, DryRun, TableColumn
 from domains.catalog.policy import Document, parse
-from domains.catalog.words import once
+from domains.words import once
 from domains.errors import IllegalMove, InvalidInput, NotAllowed
 from domains.node.queries import require_running
 from domains.notices.outbox import tell

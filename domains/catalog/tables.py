@@ -15,7 +15,7 @@ from domains.catalog import declaring
 from domains.catalog.declared import TableColumn, VersionTable
 from domains.catalog.lifecycle import VersionStatus
 from domains.catalog.models import DatasetVersion
-from domains.catalog.words import once
+from domains.words import once
 from domains.errors import IllegalMove, InvalidInput
 from domains.people.models import User
 from domains.people.permissions import Permission, require

@@ -15,7 +15,7 @@ from domains.catalog import declaring, tables
 from domains.catalog.declaring import schema_sha256
 from domains.catalog.lifecycle import DatasetStatus, VersionStatus
 from domains.catalog.models import Column, Dataset, DatasetVersion, MockOrigin
-from domains.catalog.words import once, stated_reason
+from domains.words import once, stated_reason
 from domains.errors import IllegalMove, NotAllowed
 from domains.node.queries import require_running
 from domains.people.models import User

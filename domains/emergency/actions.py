@@ -18,7 +18,7 @@ from domains.audit.recorder import record
 from domains.base import Model, move
 from domains.catalog.lifecycle import DatasetStatus
 from domains.catalog.models import Dataset
-from domains.catalog.words import stated_reason
+from domains.words import stated_reason
 from domains.emergency import queries
 from domains.emergency.models import ActKind, EmergencyAccess, EmergencyAct
 from domains.errors import IllegalMove, InvalidInput, NotAllowed

@@ -13,7 +13,7 @@ from domains.audit.events import Event
 from domains.audit.recorder import record
 from domains.base import move
 from domains.catalog.models import Dataset, ResearchArea
-from domains.catalog.words import stated_reason, text
+from domains.words import stated_reason, text
 from domains.errors import IllegalMove, InvalidInput, NotAllowed
 from domains.node.queries import require_running
 from domains.notices.outbox import tell

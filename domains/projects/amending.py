@@ -12,7 +12,7 @@ from domains.audit.events import Event
 from domains.audit.recorder import record
 from domains.base import move
 from domains.catalog.models import Dataset
-from domains.catalog.words import text
+from domains.words import text
 from domains.errors import IllegalMove, InvalidInput, NotAllowed
 from domains.node.queries import require_running
 from domains.notices.outbox import tell

@@ -14,7 +14,7 @@ from domains.audit.recorder import record
 from domains.base import move
 from domains.catalog.lifecycle import DatasetStatus
 from domains.catalog.models import Dataset
-from domains.catalog.words import once, text
+from domains.words import once, text
 from domains.errors import IllegalMove, InvalidInput
 from domains.notices.outbox import tell
 from domains.people.models import User

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from domains.audit.events import Event
 from domains.audit.recorder import canonical, record
-from domains.catalog.words import text
+from domains.words import text
 from domains.errors import IllegalMove, InvalidInput
 from domains.people.models import User
 from domains.people.permissions import Permission, require

@@ -9,7 +9,7 @@ from domains.audit.recorder import record
 from domains.base import move
 from domains.catalog.lifecycle import DatasetStatus
 from domains.catalog.models import Dataset
-from domains.catalog.words import stated_reason
+from domains.words import stated_reason
 from domains.errors import InvalidInput
 from domains.notices.outbox import tell
 from domains.people.models import User

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from domains.audit.events import Event
 from domains.audit.recorder import record
-from domains.catalog.words import once
+from domains.words import once
 from domains.errors import IllegalMove, NotFound
 from domains.notices.outbox import tell
 from domains.people.models import User

@@ -7,6 +7,7 @@ is asked of the date itself.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
@@ -44,10 +45,9 @@ def _between(begin: datetime | None, end: datetime, days: int) -> int:
 
 def _once(project: Project, days: int) -> int:
     """Tell unless another sweep did; the row and the notices come together."""
+    told: dict[str, Any] = {"project": project, "valid_until": project.valid_until, "days": days}
     with transaction.atomic():
-        _, is_new = ProjectReminder.objects.get_or_create(
-            project=project, valid_until=project.valid_until, days=days
-        )
+        _, is_new = ProjectReminder.objects.get_or_create(**told)
         if is_new:
             tell(_people(project, days), DUE, _line(project, days), f"/projects/{project.pk}/")
     return int(is_new)

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from domains.audit.events import Event
 from domains.audit.recorder import record
-from domains.catalog.words import text
+from domains.words import text
 from domains.errors import IllegalMove, InvalidInput, NotFound
 from domains.people.models import User
 from domains.people.permissions import Permission, require

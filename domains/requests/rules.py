@@ -11,7 +11,7 @@ from django.utils import timezone
 from domains.audit.events import Event
 from domains.audit.recorder import record
 from domains.catalog.models import Dataset, Seat
-from domains.catalog.words import once
+from domains.words import once
 from domains.errors import IllegalMove, InvalidInput, NotAllowed, NotFound
 from domains.node.queries import require_running
 from domains.notices.outbox import tell

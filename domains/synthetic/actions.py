@@ -15,7 +15,7 @@ from domains.audit.recorder import record
 from domains.base import move
 from domains.catalog.lifecycle import DatasetStatus
 from domains.catalog.models import Dataset, DatasetVersion
-from domains.catalog.words import once, stated_reason
+from domains.words import once, stated_reason
 from domains.errors import IllegalMove, NotAllowed
 from domains.jobs import actions as jobs
 from domains.jobs.models import JobKind

@@ -22,6 +22,9 @@ from portal.api.datasets import StatedReasonIn
 from portal.api.shapes import PersonShort, valid
 
 
+STANDINGS = ["accepted", "expired", "outdated", "missing"]
+
+
 class AgreementVersionOut(serializers.Serializer[Any]):
     """One immutable version of an agreement; `sha256` is of the text's exact bytes in UTF-8."""
 
@@ -133,7 +136,7 @@ class StandingOut(serializers.Serializer[Any]):
 
     person = PersonShort()
     is_concerned = serializers.BooleanField()
-    code = serializers.ChoiceField(choices=["accepted", "expired", "outdated", "missing"])
+    code = serializers.ChoiceField(choices=STANDINGS)
     acceptance = AcceptanceOut(allow_null=True)
 
 

@@ -138,7 +138,8 @@ class Amendments(GenericViewSet[Project]):
     @extend_schema(request=AmendIn, responses=AmendmentOut, summary="Change an amendment")
     @amendment.mapping.patch
     def edit(self, request: Request, pk: str) -> Response:
-        given, amendment = valid(AmendIn, request), _of(pk, request)
+        amendment = _of(pk, request)
+        given = valid(AmendIn, request)
         if "answers" in given:
             answers = given.pop("answers")
             amendments.answer(amendment, version=given["version"], answers=answers, by=request.user)
@@ -172,15 +173,15 @@ class Amendments(GenericViewSet[Project]):
         permission_classes=[IsAuthenticated, RecentSignIn],
     )
     def review_amendment(self, request: Request, pk: str) -> Response:
-        given = valid(AmendmentVoteIn, request)
-        amending.review(_of(pk, request), **given, by=request.user)
+        amendment = _of(pk, request)
+        amending.review(amendment, **valid(AmendmentVoteIn, request), by=request.user)
         return _shown(_of(pk, request))
 
     @extend_schema(request=RenewIn, responses={201: AmendmentOut}, summary="Ask to renew a project")
     @action(detail=True, methods=["post"])
     def renew(self, request: Request, pk: str) -> Response:
-        given = valid(RenewIn, request)
-        amendments.renew(queries.project(pk, request.user), **given, by=request.user)
+        project = queries.project(pk, request.user)
+        amendments.renew(project, **valid(RenewIn, request), by=request.user)
         return _shown(_of(pk, request), status.HTTP_201_CREATED)
 
 

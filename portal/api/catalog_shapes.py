@@ -18,6 +18,7 @@ from portal.api.shapes import BalanceOut, ProjectShort
 from privacy.schema import Kind, decimal_text
 
 KINDS = [kind.value for kind in Kind]
+TERM_CODES = list(TERMS)
 
 
 class AreaShort(serializers.Serializer[Any]):
@@ -138,7 +139,7 @@ class AskOut(serializers.Serializer[Any]):
 class UseConditionIn(serializers.Serializer[Any]):
     """One condition of use: a code of the Data Use Ontology, and what belongs to it."""
 
-    code = serializers.ChoiceField(choices=list(TERMS))
+    code = serializers.ChoiceField(choices=TERM_CODES)
     detail = serializers.CharField(
         max_length=MOST_DETAIL,
         allow_blank=True,
