@@ -35,7 +35,32 @@ def vote(page: Page, what: str, reason: str) -> None:
     page.get_by_role("main").locator("form button[type=submit]").first.click()
 
 
-def test_changes_are_requested_answered_and_approved(live: LiveNode, browser: Browser):
+def amend(live: LiveNode, sam: Page, rita: Page, key: str) -> None:
+    """Change the approved project, which goes on as it was until the amendment is approved too."""
+    sam.goto(f"{live.url}/projects/{key}/")
+    sam.get_by_role("button", name="Begin an amendment").click()
+    sam.get_by_label("Why should the project change?").fill("The nights matter too.")
+    sam.get_by_label("Title").fill("Length of stay at night")
+    shoot(sam, "amendment-details")
+    sam.get_by_role("button", name="Keep").click()
+    sam.goto(f"{live.url}/projects/{key}/amendment/pages/people/")
+    sam.get_by_label("Who pays for it").fill("The county council")
+    sam.get_by_role("button", name="Keep and go on").click()
+    shoot(sam, "amendment-draft")
+    sam.get_by_role("button", name="Hand in").click()
+    expect(sam.get_by_text("What was approved stays in force")).to_be_visible()
+    sam.goto(f"{live.url}/projects/{key}/")
+    expect(sam.get_by_role("heading", name="Length of stay", exact=True)).to_be_visible()
+
+    rita.goto(f"{live.url}/projects/{key}/amendment/")
+    expect(rita.locator("#changes ins").filter(has_text="county")).to_be_visible()
+    shoot(rita, "amendment-review")
+    vote(rita, "approve", "")
+    rita.goto(f"{live.url}/projects/{key}/")
+    expect(rita.get_by_role("heading", name="Length of stay at night")).to_be_visible()
+
+
+def test_changes_are_requested_answered_approved_and_amended(live: LiveNode, browser: Browser):
     sam, rita = of(browser, live, "sam"), of(browser, live, "rita")
     key = propose(live, sam)
     shoot(sam, "application-draft")
@@ -82,3 +107,4 @@ def test_changes_are_requested_answered_and_approved(live: LiveNode, browser: Br
     vote(rita, "approve", "")
     expect(rita.get_by_text("Approved.", exact=True)).to_be_visible()
     shoot(rita, "application-approved")
+    amend(live, sam, rita, key)
