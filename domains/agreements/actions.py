@@ -15,11 +15,11 @@ from domains.agreements.signing import accept
 from domains.audit.events import Event
 from domains.audit.recorder import record
 from domains.catalog.models import Dataset, ResearchArea
-from domains.words import stated_reason, text
 from domains.errors import IllegalMove, InvalidInput
 from domains.notices.outbox import tell
 from domains.people.models import User
 from domains.people.permissions import Permission, require
+from domains.words import stated_reason, text
 
 __all__ = ["accept", "create", "draft", "publish", "require_managed", "retire"]
 MOST_TEXT = 100_000

@@ -12,10 +12,10 @@ from domains.agreements import queries
 from domains.agreements.models import Acceptance, AgreementVersion
 from domains.audit.events import Event
 from domains.audit.recorder import record
-from domains.words import once
 from domains.errors import IllegalMove
 from domains.people.models import User
 from domains.people.permissions import Permission, require
+from domains.words import once
 
 RENEW_DAYS = 30  # so long before it runs out an acceptance can be renewed
 

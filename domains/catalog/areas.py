@@ -11,11 +11,11 @@ from django.utils.text import slugify
 from domains.audit.events import Event
 from domains.audit.recorder import record
 from domains.catalog.models import NEEDS, Population, ResearchArea, Seat, Steward
-from domains.words import once, text
 from domains.errors import IllegalMove, InvalidInput, NotAllowed
 from domains.notices.outbox import tell
 from domains.people.models import User
 from domains.people.permissions import Permission, Role, require
+from domains.words import once, text
 
 
 @transaction.atomic(durable=True)

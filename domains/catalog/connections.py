@@ -14,10 +14,10 @@ from domains.catalog.areas import clean_slug
 from domains.catalog.connection import Connection, EngineName
 from domains.catalog.lifecycle import VersionStatus
 from domains.catalog.models import DatasetVersion, ResearchArea
-from domains.words import once
 from domains.errors import IllegalMove, InvalidInput, NotFound
 from domains.people.models import User
 from domains.people.permissions import Permission, Role, allows, require
+from domains.words import once
 from privacy.engines.address import Address, ConnectionFault
 
 _FIELDS = ("host", "port", "database", "role", "tls")

@@ -14,11 +14,11 @@ from domains.base import move
 from domains.catalog.areas import clean_slug, end_row, require_eligible, require_other, require_role
 from domains.catalog.lifecycle import DatasetStatus
 from domains.catalog.models import Dataset, Population, ResearchArea, Steward
-from domains.words import once, stated_reason, text
 from domains.errors import IllegalMove, InvalidInput
 from domains.notices.outbox import tell
 from domains.people.models import User
 from domains.people.permissions import Permission, Role, require
+from domains.words import once, stated_reason, text
 
 LEAST_TICK, MOST_TICK = Decimal("0.05"), Decimal(3600)  # seconds
 

@@ -18,11 +18,11 @@ from domains.base import move
 from domains.catalog import storage
 from domains.catalog.lifecycle import VersionStatus
 from domains.catalog.models import DatasetVersion
-from domains.words import stated_reason
 from domains.errors import IllegalMove
 from domains.notices.outbox import tell
 from domains.people.models import User
 from domains.people.permissions import Permission, Role, require
+from domains.words import stated_reason
 
 DELAY = timedelta(days=1)  # in which it can be taken back
 

@@ -14,12 +14,12 @@ from domains.audit.events import Event
 from domains.audit.recorder import record
 from domains.catalog.models import AccessPolicy, Column, Dataset, DryRun, TableColumn
 from domains.catalog.policy import Document, parse
-from domains.words import once
 from domains.errors import IllegalMove, InvalidInput, NotAllowed
 from domains.node.queries import require_running
 from domains.notices.outbox import tell
 from domains.people.models import User
 from domains.people.permissions import Permission, Role, require
+from domains.words import once
 from privacy.loss import rho_of
 
 MOST_EPSILON = Decimal(100)

@@ -15,10 +15,10 @@ from domains.catalog import declaring
 from domains.catalog.declared import TableColumn, VersionTable
 from domains.catalog.lifecycle import VersionStatus
 from domains.catalog.models import DatasetVersion
-from domains.words import once
 from domains.errors import IllegalMove, InvalidInput
 from domains.people.models import User
 from domains.people.permissions import Permission, require
+from domains.words import once
 from privacy import schema
 from privacy.unit import PrivacyUnit
 

@@ -15,11 +15,11 @@ from domains.catalog import declaring, tables
 from domains.catalog.declaring import schema_sha256
 from domains.catalog.lifecycle import DatasetStatus, VersionStatus
 from domains.catalog.models import Column, Dataset, DatasetVersion, MockOrigin
-from domains.words import once, stated_reason
 from domains.errors import IllegalMove, NotAllowed
 from domains.node.queries import require_running
 from domains.people.models import User
 from domains.people.permissions import Permission, Role, require
+from domains.words import once, stated_reason
 from privacy import schema
 from privacy.unit import PrivacyUnit
 

@@ -18,7 +18,6 @@ from domains.audit.recorder import record
 from domains.base import Model, move
 from domains.catalog.lifecycle import DatasetStatus
 from domains.catalog.models import Dataset
-from domains.words import stated_reason
 from domains.emergency import queries
 from domains.emergency.models import ActKind, EmergencyAccess, EmergencyAct
 from domains.errors import IllegalMove, InvalidInput, NotAllowed
@@ -27,6 +26,7 @@ from domains.people.models import ApiToken, User
 from domains.people.permissions import Permission, Role, require
 from domains.projects.lifecycle import ProjectStatus
 from domains.projects.models import Project
+from domains.words import stated_reason
 
 PAGE = "/emergencies/"
 MOST_HOURS = 4

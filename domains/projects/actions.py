@@ -13,7 +13,6 @@ from domains.audit.events import Event
 from domains.audit.recorder import record
 from domains.base import move
 from domains.catalog.models import Dataset, ResearchArea
-from domains.words import stated_reason, text
 from domains.errors import IllegalMove, InvalidInput, NotAllowed
 from domains.node.queries import require_running
 from domains.notices.outbox import tell
@@ -35,6 +34,7 @@ from domains.projects.lifecycle import GrantStatus, ProjectStatus
 from domains.projects.membership import EDITABLE, add_member, end_member
 from domains.projects.models import Project, ProjectMember, ProjectReview, ProjectVersion, Vote
 from domains.projects.policy import Ballot, Outcome, decide
+from domains.words import stated_reason, text
 
 __all__ = [
     "add_member",

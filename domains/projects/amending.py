@@ -12,7 +12,6 @@ from domains.audit.events import Event
 from domains.audit.recorder import record
 from domains.base import move
 from domains.catalog.models import Dataset
-from domains.words import text
 from domains.errors import IllegalMove, InvalidInput, NotAllowed
 from domains.node.queries import require_running
 from domains.notices.outbox import tell
@@ -26,6 +25,7 @@ from domains.projects.membership import amend_members
 from domains.projects.models import Amendment, Project, ProjectReview, ProjectVersion, Vote
 from domains.projects.policy import Ballot, Outcome, decide
 from domains.projects.questions import CORE
+from domains.words import text
 
 _ENDS = {
     Outcome.APPROVE: (AmendmentStatus.APPROVED, Event.AMENDMENT_APPROVED),

@@ -14,7 +14,6 @@ from domains.audit.recorder import record
 from domains.base import move
 from domains.catalog.lifecycle import DatasetStatus
 from domains.catalog.models import Dataset
-from domains.words import once, text
 from domains.errors import IllegalMove, InvalidInput
 from domains.notices.outbox import tell
 from domains.people.models import User
@@ -27,6 +26,7 @@ from domains.projects.guards import on_project, require_candidate
 from domains.projects.lifecycle import AmendmentStatus, ProjectStatus
 from domains.projects.models import AccessGrant, Amendment, Project, ProjectMember, ProjectVersion
 from domains.projects.questions import CORE, Spec
+from domains.words import once, text
 
 WRITTEN = frozenset({AmendmentStatus.DRAFT, AmendmentStatus.CHANGES_REQUESTED})
 OPEN = WRITTEN | {AmendmentStatus.IN_REVIEW}

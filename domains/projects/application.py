@@ -11,7 +11,6 @@ from django.db import transaction
 
 from domains.audit.events import Event
 from domains.audit.recorder import canonical, record
-from domains.words import text
 from domains.errors import IllegalMove, InvalidInput
 from domains.people.models import User
 from domains.people.permissions import Permission, require
@@ -22,6 +21,7 @@ from domains.projects.lifecycle import GrantStatus
 from domains.projects.membership import EDITABLE
 from domains.projects.models import AccessGrant, Project, ProjectMember, ProjectReview, ProjectVersion
 from domains.projects.questions import CORE, Page, Question, Spec
+from domains.words import text
 
 _COLUMNS = frozenset({"lay_summary", "purpose"})  # of the project; never empty, not even in a draft
 

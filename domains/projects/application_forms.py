@@ -11,12 +11,12 @@ from django.db import transaction
 
 from domains.audit.events import Event
 from domains.audit.recorder import record
-from domains.words import once, text
 from domains.errors import IllegalMove, InvalidInput
 from domains.people.models import User
 from domains.people.permissions import Permission, require
 from domains.projects.models import FormVersion, Project
 from domains.projects.questions import MOST_SPEC, Spec, parse
+from domains.words import once, text
 
 
 @cache

@@ -9,7 +9,6 @@ from domains.audit.recorder import record
 from domains.base import move
 from domains.catalog.lifecycle import DatasetStatus
 from domains.catalog.models import Dataset
-from domains.words import stated_reason
 from domains.errors import InvalidInput
 from domains.notices.outbox import tell
 from domains.people.models import User
@@ -17,6 +16,7 @@ from domains.people.permissions import Permission, require
 from domains.projects.guards import require_separate
 from domains.projects.lifecycle import GrantStatus
 from domains.projects.models import AccessGrant, Project
+from domains.words import stated_reason
 
 MOST_DATASETS = 20
 LIVE = frozenset({GrantStatus.REQUESTED, GrantStatus.GRANTED, GrantStatus.SUSPENDED})

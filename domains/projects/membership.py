@@ -8,7 +8,6 @@ from django.utils import timezone
 
 from domains.audit.events import Event
 from domains.audit.recorder import record
-from domains.words import once
 from domains.errors import IllegalMove, NotFound
 from domains.notices.outbox import tell
 from domains.people.models import User
@@ -16,6 +15,7 @@ from domains.people.permissions import Permission, Role, require
 from domains.projects.guards import require_candidate, require_separate
 from domains.projects.lifecycle import ProjectStatus
 from domains.projects.models import Project, ProjectMember
+from domains.words import once
 
 EDITABLE = frozenset({ProjectStatus.DRAFT, ProjectStatus.CHANGES_REQUESTED})
 

@@ -8,7 +8,6 @@ from django.db import transaction
 
 from domains.audit.events import Event
 from domains.audit.recorder import record
-from domains.words import text
 from domains.errors import IllegalMove, InvalidInput, NotFound
 from domains.people.models import User
 from domains.people.permissions import Permission, require
@@ -17,6 +16,7 @@ from domains.projects.changes import Part
 from domains.projects.guards import require_separate, require_version
 from domains.projects.lifecycle import AmendmentStatus, ProjectStatus
 from domains.projects.models import Amendment, Project, ProjectVersion, SectionReview, SectionVerdict
+from domains.words import text
 
 
 @transaction.atomic(durable=True)

@@ -11,7 +11,6 @@ from django.utils import timezone
 from domains.audit.events import Event
 from domains.audit.recorder import record
 from domains.catalog.models import Dataset, Seat
-from domains.words import once
 from domains.errors import IllegalMove, InvalidInput, NotAllowed, NotFound
 from domains.node.queries import require_running
 from domains.notices.outbox import tell
@@ -20,6 +19,7 @@ from domains.people.permissions import Permission, Role, require
 from domains.requests.models import ApprovalRule
 from domains.requests.quorum import MOST_DAYS, MOST_PEOPLE, Terms, is_looser
 from domains.requests.standing import terms_in_force
+from domains.words import once
 
 
 @transaction.atomic(durable=True)

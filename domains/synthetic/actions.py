@@ -15,7 +15,6 @@ from domains.audit.recorder import record
 from domains.base import move
 from domains.catalog.lifecycle import DatasetStatus
 from domains.catalog.models import Dataset, DatasetVersion
-from domains.words import once, stated_reason
 from domains.errors import IllegalMove, NotAllowed
 from domains.jobs import actions as jobs
 from domains.jobs.models import JobKind
@@ -28,6 +27,7 @@ from domains.requests.specification import Specification
 from domains.synthetic.lifecycle import MockStatus
 from domains.synthetic.models import SyntheticMock
 from domains.synthetic.specification import charge_words, respecify, specify
+from domains.words import once, stated_reason
 
 _DECIDERS = (Role.DATASET_OWNER, Role.DATASET_REVIEWER)
 

@@ -21,7 +21,6 @@ from portal.api.auth import RecentSignIn
 from portal.api.datasets import StatedReasonIn
 from portal.api.shapes import PersonShort, valid
 
-
 STANDINGS = ["accepted", "expired", "outdated", "missing"]
 
 
