@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from domains.agreements import actions as agreements
 from domains.catalog import actions as catalog
-from domains.catalog import erasing, rules, tables
+from domains.catalog import erasing, rules, tables, using
 from domains.catalog.models import DatasetVersion
 from domains.delivery import actions as delivery
 from domains.emergency import actions as emergency
@@ -159,6 +159,9 @@ CALLS: dict[tuple[str, str], Call] = {
     ),
     ("catalog.datasets.assign", "Share its care"): lambda o, by, w: catalog.assign(
         o, w.user("otto"), role=Role.DATASET_OWNER, by=by
+    ),
+    ("catalog.using.declare_use", "Declare conditions of use"): lambda o, by, w: using.declare_use(
+        o, [("HMB", "")], by=by
     ),
     ("catalog.versions.new_version", "Start a version"): lambda o, by, w: catalog.new_version(o, by=by),
     ("catalog.versions.open_draft", "Open the draft"): lambda o, by, w: catalog.open_draft(o, by=by),

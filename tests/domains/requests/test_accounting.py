@@ -186,7 +186,9 @@ RULES = parse_policy(
 def test_rules_compare_a_pure_epsilon_as_the_rho_that_it_implies(pure, used, kind):
     loss, before = Loss(0, 0, pure), (Earlier(60, used, is_of_grant=True, is_of_person=True),)
     none = frozenset()
-    asked = Facts("query", none, none, none, loss, True, weekday=0, minute=0, version_days=0, earlier=before)
+    asked = Facts(
+        "query", none, none, none, none, loss, True, weekday=0, minute=0, version_days=0, earlier=before
+    )
     verdict = assess(asked, Policy("01P", 3, RULES, RULES.sha256(), 5e-7))
     assert type(verdict) is kind
     shown = verdict.findings[0]
