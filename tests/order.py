@@ -16,10 +16,8 @@ ON_ONE_NODE = ("tests/journeys/test_accessibility.py", "tests/journeys/test_main
 LONG = (
     *ON_ONE_NODE,
     "tests/portal/test_matrix.py",
-    "tests/journeys/test_demo.py",
     "tests/domains/jobs/test_worker.py",
     "tests/privacy/test_neighbours.py",
-    "tests/domains/requests/test_race.py",
     "tests/attacks/test_canary_rows.py",
     "tests/domains/ledger/test_protocol.py",
     "tests/domains/requests/test_accounting.py",

@@ -71,6 +71,7 @@ def until_serving(process: subprocess.Popen[str]) -> list[str]:
     pytest.fail("the demonstration ended: " + "".join(lines[-20:]))
 
 
+@pytest.mark.prove
 def test_it_tells_the_story_serves_and_ends_with_ctrl_c_leaving_no_orphan(tmp_path):
     with demo(tmp_path, DEMO_EPSILON="0.5") as (process, port):
         told = "".join(until_serving(process))

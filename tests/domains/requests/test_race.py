@@ -50,6 +50,7 @@ def assert_sound(found: dict[str, Any]) -> None:
         assert found["seen"].get(happened), f"nothing was shown: {happened} never happened"
 
 
+@pytest.mark.prove
 def test_people_and_workers_on_one_grant(sqlite_database: str, tmp_path: Path) -> None:
     assert_sound(race(sqlite_database, tmp_path, clients=6, turns=20))
 
@@ -70,6 +71,7 @@ def assert_one_reservation_each(found: dict[str, Any]) -> None:
     assert sum(seen.values()) == 3 * asked
 
 
+@pytest.mark.prove
 def test_last_votes_at_once_make_one_reservation(sqlite_database: str, tmp_path: Path) -> None:
     assert_one_reservation_each(_played(sqlite_database, tmp_path, "quorum_race_world"))
 
