@@ -53,7 +53,7 @@ format: $(DEV_PINS)  ## Let ruff repair what it can
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-prove: $(DEV_PINS)  ## The long counts: audits over many runs, kill -9 loops, races (under 15 minutes on two cores)
+prove: $(DEV_PINS)  ## The long counts: audits over many runs, kill -9 loops, races, long journeys (some 20 minutes on two cores)
 	$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "prove and not extras" --durations 40
 
 pictures: $(DEV_PINS)  ## Take the pictures of docs/tour.md anew (needs Chromium)
