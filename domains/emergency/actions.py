@@ -24,6 +24,7 @@ from domains.errors import IllegalMove, InvalidInput, NotAllowed
 from domains.notices.outbox import tell
 from domains.people.models import ApiToken, User
 from domains.people.permissions import Permission, Role, require
+from domains.people.queries import holders
 from domains.projects.lifecycle import ProjectStatus
 from domains.projects.models import Project
 from domains.words import stated_reason
@@ -141,6 +142,4 @@ def _done(access: EmergencyAccess, kind: ActKind, on: Model, label: str, by: Use
 
 def _watching() -> set[User]:
     """Return everybody who is told of each step: owners, auditors and administrators."""
-    roles = [Role.OWNER, Role.AUDITOR, Role.ADMINISTRATOR]
-    held = User.objects.filter(memberships__role__in=roles, memberships__ended_at=None, is_active=True)
-    return set(held.distinct())
+    return set(holders(Role.OWNER, Role.AUDITOR, Role.ADMINISTRATOR))

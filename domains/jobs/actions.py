@@ -32,8 +32,8 @@ from domains.jobs.lifecycle import FINAL, JOB, JobStatus
 from domains.jobs.models import Job, JobKind, Result
 from domains.jobs.queries import may_start
 from domains.notices.outbox import tell
-from domains.people.models import User
 from domains.people.permissions import Role
+from domains.people.queries import holders
 
 log = logging.getLogger(__name__)
 
@@ -247,20 +247,13 @@ def _lose(rows: Any, code: str, now: datetime) -> int:
     number = 0
     for job in rows.order_by("pk")[:100]:
         with transaction.atomic():
-            if not rows.filter(pk=job.pk).update(
-                **lost
-            ):  # its worker came back, or another sweep was quicker
-                continue
+            if not rows.filter(pk=job.pk).update(**lost):
+                continue  # its worker came back, or another sweep was quicker
             record(Event.JOB_LOST, by="system", on=job, code=code)
             text = "A worker stopped in the middle of a job, which is lost. Look into its log."
-            tell(_administrators(), Event.JOB_LOST, text, "/stuck/")
+            tell(holders(Role.ADMINISTRATOR), Event.JOB_LOST, text, "/stuck/")
             number += 1
     return number
-
-
-def _administrators() -> Any:
-    held = {"memberships__role": Role.ADMINISTRATOR, "memberships__ended_at": None}
-    return User.objects.filter(is_active=True, **held).distinct()
 
 
 def _update(rows: Any, **changes: Any) -> int:

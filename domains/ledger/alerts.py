@@ -18,6 +18,7 @@ from domains.ledger.policy import THRESHOLDS, crossed
 from domains.notices.outbox import tell
 from domains.people.models import User
 from domains.people.permissions import Role
+from domains.people.queries import holders
 from privacy.loss import CURRENCIES
 
 _BATCH = 100
@@ -76,9 +77,7 @@ def _concerned(row: Account) -> set[User]:
     """Return owners and administrators for a cap, lead and administrators for a grant, and the person for their own."""
     if row.scope == Scope.PERSON:
         return {row.person} if row.person is not None else set()
-    administrators = set(
-        User.objects.filter(memberships__role=Role.ADMINISTRATOR, memberships__ended_at=None, is_active=True)
-    )
+    administrators = set(holders(Role.ADMINISTRATOR))
     if row.grant is not None:
         leads = row.grant.project.members.filter(role=Role.PROJECT_LEAD, ended_at=None)
         return administrators | {member.user for member in leads.select_related("user")}

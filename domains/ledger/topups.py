@@ -22,6 +22,7 @@ from domains.node.queries import require_running
 from domains.notices.outbox import tell
 from domains.people.models import User
 from domains.people.permissions import Permission, Role, allows, require
+from domains.people.queries import holders
 from domains.projects import queries as projects
 from domains.projects.guards import on_project
 from domains.projects.lifecycle import GrantStatus
@@ -185,11 +186,7 @@ def _require_no_benefit(grant: AccessGrant, by: User) -> None:
 
 
 def _administrators(grant: AccessGrant) -> set[User]:
-    own = on_project(grant.project)
-    rows = User.objects.filter(
-        memberships__role=Role.ADMINISTRATOR, memberships__ended_at=None, is_active=True
-    )
-    return set(rows.exclude(pk__in=own))
+    return set(holders(Role.ADMINISTRATOR).exclude(pk__in=on_project(grant.project)))
 
 
 def _second_people(topup: TopUp) -> set[User]:

@@ -12,6 +12,7 @@ from domains.node.models import Pause
 from domains.notices.outbox import tell
 from domains.people.models import User
 from domains.people.permissions import Permission, Role, require
+from domains.people.queries import holders
 from domains.words import once, stated_reason
 
 PAGE = "/node/"
@@ -46,6 +47,4 @@ def resume(*, reason: str, by: User) -> Pause:
 
 def _staff() -> set[User]:
     """Return whoever runs, owns, decides or audits; scientists see the banner."""
-    roles = [Role.ADMINISTRATOR, Role.OWNER, Role.REVIEWER, Role.AUDITOR]
-    held = User.objects.filter(memberships__role__in=roles, memberships__ended_at=None, is_active=True)
-    return set(held.distinct())
+    return set(holders(Role.ADMINISTRATOR, Role.OWNER, Role.REVIEWER, Role.AUDITOR))

@@ -27,6 +27,12 @@ def rows(user: User, search: str = "", role: str = "") -> QuerySet[User]:
     return found
 
 
+def holders(*roles: Role) -> QuerySet[User]:
+    """Return the active people who hold one of these roles of the node now, each once: whom to tell."""
+    held = Membership.objects.filter(role__in=roles, ended_at=None).values("user")
+    return User.objects.filter(pk__in=held, is_active=True)
+
+
 def people(user: User, search: str = "", role: str = "") -> list[User]:
     """Return everybody with their roles filled in, for those who may read people; two queries."""
     found = list(rows(user, search, role))

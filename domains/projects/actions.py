@@ -16,8 +16,9 @@ from domains.catalog.models import Dataset, ResearchArea
 from domains.errors import IllegalMove, InvalidInput, NotAllowed
 from domains.node.queries import require_running
 from domains.notices.outbox import tell
-from domains.people.models import Membership, User
+from domains.people.models import User
 from domains.people.permissions import Permission, Role, require
+from domains.people.queries import holders
 from domains.projects.amending import end_amendments
 from domains.projects.application import answer, begun, freeze
 from domains.projects.application_forms import current
@@ -188,7 +189,7 @@ def review(project: Project, *, version: int, vote: str, by: User, reason: str =
         _tell_members(project, _EVENTS[outcome], why, by=by)
     if outcome == Outcome.APPROVE:
         line = f"“{project.title}” was approved and waits for a budget."
-        tell(_administrators(), Event.PROJECT_APPROVED, line, f"/projects/{project.pk}/")
+        tell(holders(Role.ADMINISTRATOR), Event.PROJECT_APPROVED, line, f"/projects/{project.pk}/")
 
 
 _EVENTS = {
@@ -218,11 +219,6 @@ def _tell_members(project: Project, event: Event, why: str, *, by: User) -> None
     members = {row.user for row in project.members.filter(ended_at=None).select_related("user")}
     line = f"“{project.title}”: {project.state.label.lower()}. {why}".strip()
     tell(members - {by}, event, line, f"/projects/{project.pk}/")
-
-
-def _administrators() -> list[User]:
-    rows = Membership.objects.filter(role=Role.ADMINISTRATOR, ended_at=None).select_related("user")
-    return [row.user for row in rows]
 
 
 @transaction.atomic(durable=True)

@@ -13,6 +13,7 @@ from domains.catalog.models import Steward
 from domains.notices.outbox import tell
 from domains.people.models import User
 from domains.people.permissions import Permission, Role, allows
+from domains.people.queries import holders
 from domains.requests import standing
 from domains.requests.guards import lock
 from domains.requests.lifecycle import Status
@@ -35,13 +36,11 @@ def _reviewers(analysis: AnalysisRequest) -> list[User]:
     return [row.user for row in rows if row.user_id not in analysis.project.member_ids]
 
 
-def administrators(_analysis: AnalysisRequest | None = None) -> list[User]:
-    """Return those who run the node."""
-    rows = User.objects.filter(memberships__role=Role.ADMINISTRATOR, memberships__ended_at=None)
-    return list(rows.filter(is_active=True).distinct())
+def _administrators(_: AnalysisRequest) -> list[User]:
+    return list(holders(Role.ADMINISTRATOR))
 
 
-_TOLD = (owners, _reviewers, administrators)
+_TOLD = (owners, _reviewers, _administrators)
 
 
 def level_due(submitted_at: datetime, now: datetime, days: int) -> int:

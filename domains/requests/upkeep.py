@@ -20,6 +20,8 @@ from domains.jobs.lifecycle import JobStatus
 from domains.ledger import protocol as ledger
 from domains.ledger import queries as books
 from domains.notices.outbox import tell
+from domains.people.permissions import Role
+from domains.people.queries import holders
 from domains.requests import escalation, panel, releases, standing
 from domains.requests.guards import lock
 from domains.requests.lifecycle import Status
@@ -79,7 +81,7 @@ def remind(analysis: AnalysisRequest) -> bool:
         text = f"“{analysis.title}” was approved, and no worker has taken it up; soon its approval lapses."
         tell([analysis.author], Event.REQUEST_LAPSING, text, f"/requests/{analysis.pk}/")
         text = "An approved request waits for a worker and is about to lapse."
-        tell(escalation.administrators(), Event.REQUEST_LAPSING, text, "/stuck/")
+        tell(holders(Role.ADMINISTRATOR), Event.REQUEST_LAPSING, text, "/stuck/")
     return True
 
 
