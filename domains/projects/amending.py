@@ -6,6 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from domains.audit.events import Event
@@ -43,6 +44,14 @@ def may_review(amendment: Amendment, user: User) -> bool:
         and allows(user, Permission.PROJECT_REVIEW, on=project)
         and user.pk not in on_project(project) | set(amendment.people)
     )
+
+
+def votes_on(amendment: Amendment) -> QuerySet[ProjectReview]:
+    """Return the votes on what was handed in of this amendment, with who cast them; one query."""
+    number = amendment.frozen.number if amendment.frozen else 0
+    after = amendment.base.number if amendment.base else 0
+    votes = ProjectReview.objects.filter(project=amendment.project_id, version__gt=after, version__lte=number)
+    return votes.filter(created_at__gte=amendment.created_at).select_related("reviewer")
 
 
 @transaction.atomic(durable=True)

@@ -17,7 +17,7 @@ from domains.errors import NotFound
 from domains.people.models import User
 from domains.people.permissions import Permission, allows, require
 from domains.projects import amending, amendments, application, queries, questions, wishes
-from domains.projects.models import Amendment, Project, ProjectReview, Vote
+from domains.projects.models import Amendment, Project, Vote
 from portal.web import pages
 from portal.web.access import recent_sign_in
 from portal.web.application import SAFE_LABELS, PageForm, asked_of
@@ -94,8 +94,6 @@ def _page(request: HttpRequest, project: Project, form: ProjectReviewForm | None
     may_write = allows(request.user, Permission.PROJECT_EDIT, on=project)
     may_edit = may_write and amendment.status in amendments.WRITTEN
     number = amendment.frozen.number if amendment.frozen else 0
-    after = amendment.base.number if amendment.base else 0
-    votes = ProjectReview.objects.filter(project=project, version__gt=after, version__lte=number)
     values = {
         "project": project,
         "amendment": amendment,
@@ -104,7 +102,7 @@ def _page(request: HttpRequest, project: Project, form: ProjectReviewForm | None
         "may_withdraw": may_write and amendment.status in amendments.OPEN,
         "may_review": amending.may_review(amendment, request.user),
         "form": form or ProjectReviewForm(initial={"version": number}),
-        "votes": votes.filter(created_at__gte=amendment.created_at).select_related("reviewer"),
+        "votes": amending.votes_on(amendment),
         "progress": _progress(amendment) if may_edit else [],
     }
     return render(request, "amendments/detail.html", values, status=200 if form is None else 422)
